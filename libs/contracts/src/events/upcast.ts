@@ -1,0 +1,45 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import type { ValidateFunction } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
+import { currentVersion, dataSchema, eventSchemas } from './schemas.js';
+import type { EventType, WireEvent } from './wire-events.js';
+
+/** Data that is no event that was ever written: unknown type or version, or not as its schema says. */
+export class UnreadableEvent extends Error {
+  override readonly name = 'UnreadableEvent';
+}
+
+type Upcaster = (data: unknown) => unknown;
+
+/** From `<type>.v<n>` to the data of version n + 1. Pure, and never changed once released. */
+const upcasters: Readonly<Record<string, Upcaster>> = {};
+
+const ajv = new Ajv2020({ strict: true, allErrors: false, allowUnionTypes: true });
+formats.default(ajv);
+const validators = new Map<string, ValidateFunction>(
+  Object.entries(eventSchemas).map(([name, schema]) => [name, ajv.compile(schema)]),
+);
+
+/**
+ * Reads an event of any version as today's.
+ *
+ * @throws UnreadableEvent naming the type, version and place, never the value.
+ */
+export function upcast(type: string, version: number, data: unknown): WireEvent {
+  const validate = validators.get(`${type}.v${version}`);
+  if (!validate) throw new UnreadableEvent(`no such event: ${dataSchema(type, version)}`);
+  if (!validate(data)) {
+    const [error] = validate.errors ?? [];
+    const where = error?.instancePath ?? '';
+    throw new UnreadableEvent(
+      `${dataSchema(type, version)}${where} ${error?.message ?? 'is wrong'}`,
+    );
+  }
+  let today: unknown = data;
+  for (let v = version; v < currentVersion[type as EventType]; v++) {
+    const up = upcasters[`${type}.v${v}`];
+    if (!up) throw new UnreadableEvent(`no upcaster from ${dataSchema(type, v)}`);
+    today = up(today);
+  }
+  return { ...(today as object), type } as WireEvent;
+}

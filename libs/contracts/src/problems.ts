@@ -1,0 +1,55 @@
+/**
+ * Every problem that the API answers with (RFC 9457): its code, which never changes, its status and
+ * its title. `type` is `urn:token-status:problem:<code>`. The API's documents are made from this table.
+ */
+export interface ProblemType {
+  readonly status: number;
+  readonly title: string;
+}
+
+export const PROBLEMS = {
+  'invalid-request': { status: 400, title: 'The request is malformed' },
+  'time-not-ahead': { status: 400, title: 'The time must lie ahead' },
+  unauthenticated: { status: 401, title: 'A valid access token is needed' },
+  'privilege-missing': { status: 403, title: 'The privilege "API Access" is needed' },
+  'scope-missing': { status: 403, title: 'The access token lacks the scope for this' },
+  'not-own-user': {
+    status: 403,
+    title: 'Tokens are added by their own user or an internal service',
+  },
+  'authority-too-low': {
+    status: 403,
+    title: 'The token was disabled on a higher authority than the caller has',
+  },
+  'token-unknown': { status: 404, title: 'There is no such token' },
+  'user-unknown': { status: 404, title: 'There is no such user' },
+  'not-found': { status: 404, title: 'There is nothing at this address' },
+  'token-revoked': { status: 409, title: 'The token is revoked, which is for ever' },
+  'token-expired': { status: 409, title: 'The token has expired' },
+  'token-limit': { status: 409, title: 'The user has as many tokens as are allowed' },
+  'name-taken': { status: 409, title: 'The user has another token of this name' },
+  'account-mismatch': { status: 409, title: 'The user belongs to another account' },
+  'version-mismatch': { status: 412, title: 'The token was changed since that version' },
+  'too-large': { status: 413, title: 'The request is too large' },
+  'unsupported-media-type': { status: 415, title: 'The body must be application/json' },
+  'key-reused': {
+    status: 422,
+    title: 'The Idempotency-Key was used before, with another request',
+  },
+  'too-many-requests': { status: 429, title: 'Too many requests' },
+  internal: { status: 500, title: 'Something went wrong on our side' },
+  'outcome-unknown': {
+    status: 503,
+    title: 'It is not known yet whether this was recorded; ask again with the same Idempotency-Key',
+  },
+  overloaded: { status: 503, title: 'Too much is waiting; nothing was recorded' },
+  unavailable: {
+    status: 503,
+    title: 'A part that is needed is out of reach; nothing was recorded',
+  },
+  'not-there-yet': { status: 503, title: 'The read model has not come to that position yet' },
+} as const satisfies Record<string, ProblemType>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+export const problemUri = (code: string): string => `urn:token-status:problem:${code}`;

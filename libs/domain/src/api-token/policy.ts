@@ -1,0 +1,82 @@
+import { refuse } from './refusals.js';
+import type { Refusal } from './refusals.js';
+
+/** On whose behalf a token is disabled, lowest first (rule 4). */
+export const AUTHORITIES = ['owner', 'administrator', 'security'] as const;
+export type Authority = (typeof AUTHORITIES)[number];
+
+export const outranks = (a: Authority, b: Authority): boolean =>
+  AUTHORITIES.indexOf(a) > AUTHORITIES.indexOf(b);
+
+export type Privilege = 'API Access' | 'Account Administration';
+export type Scope = 'tokens:read' | 'tokens:write' | 'tokens:security' | 'audit:read';
+
+/** Who is named in an event. */
+export interface Principal {
+  readonly kind: 'user' | 'service' | 'scheduler';
+  readonly id: string;
+}
+
+/** Who asks, with what the issuer says that they may. */
+export interface Caller {
+  readonly kind: 'user' | 'service';
+  readonly id: string;
+  readonly accountId: string | null;
+  readonly privileges: ReadonlySet<Privilege>;
+  readonly scopes: ReadonlySet<Scope>;
+}
+
+/** Whose a token is. */
+export interface Owner {
+  readonly userId: string;
+  readonly accountId: string;
+}
+
+export type Action = 'read' | 'change';
+
+/**
+ * The highest authority that a caller has over an owner's tokens (rules 3 and 22), or why none.
+ *
+ * A stranger's token and one that does not exist are told apart by nobody (404); `privilege-missing`
+ * and `scope-missing` (403) are said only to those who lack it for what is theirs anyway.
+ */
+export function authorityOver(caller: Caller, owner: Owner, action: Action): Authority | Refusal {
+  if (caller.kind === 'service') {
+    if (caller.scopes.has('tokens:security')) return 'security';
+    if (caller.scopes.has('tokens:write')) return 'administrator';
+    if (action === 'read' && caller.scopes.has('tokens:read')) return 'administrator';
+    return refuse('scope-missing');
+  }
+  if (caller.accountId !== owner.accountId) return refuse('token-unknown');
+  if (!caller.privileges.has('API Access')) {
+    return caller.id === owner.userId ? refuse('privilege-missing') : refuse('token-unknown');
+  }
+  if (caller.privileges.has('Account Administration')) return 'administrator';
+  return caller.id === owner.userId ? 'owner' : refuse('token-unknown');
+}
+
+/**
+ * The authority that a change is made on: the highest that the caller has, or a lower one that it
+ * names (rule 22).
+ */
+export function authorityFor(
+  caller: Caller,
+  owner: Owner,
+  named: Authority | undefined,
+): Authority | Refusal {
+  const highest = authorityOver(caller, owner, 'change');
+  if (typeof highest !== 'string' || named === undefined) return highest;
+  return outranks(named, highest) ? refuse('authority-too-low') : named;
+}
+
+/**
+ * Whether a caller may add a token for a user: the user, with *API Access*, or an internal service.
+ * Not an administrator: whoever adds a token sees its secret, and could act as that user.
+ */
+export function mayAddFor(caller: Caller, owner: Owner): Authority | Refusal {
+  if (caller.kind === 'service') return authorityOver(caller, owner, 'change');
+  if (caller.id !== owner.userId || caller.accountId !== owner.accountId) {
+    return refuse('not-own-user');
+  }
+  return caller.privileges.has('API Access') ? 'owner' : refuse('privilege-missing');
+}

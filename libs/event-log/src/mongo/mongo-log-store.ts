@@ -1,0 +1,375 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { MongoClient, MongoServerError } from 'mongodb';
+import type { ChangeStream, ClientSession, Collection, Db, Timestamp } from 'mongodb';
+import type { RecordedEvent } from '@token-status/contracts';
+import type { CommandKey, ReadOptions } from '../event-log.js';
+import { genesisHash } from '../hash-chain.js';
+import type {
+  Checkpoints,
+  CommitBatch,
+  Head,
+  Leases,
+  LogStore,
+  StoredOutcome,
+} from '../log-store.js';
+
+export interface MongoLogStoreOptions {
+  /** A replica set's; of one member too, since transactions and change streams need one. */
+  readonly uri: string;
+  readonly database: string;
+  readonly onFault?: (fault: unknown) => void;
+}
+
+/** An event as it is stored: decision 1's `{_id: position, id, type, tags, data, ..., hash}`. */
+interface EventDocument extends Omit<RecordedEvent, 'position'> {
+  readonly _id: number;
+}
+
+const DUPLICATE_KEY = 11000;
+const WRITE_CONFLICT = 112;
+
+/** @throws MongoError where the database can't be reached; the caller tries again. */
+export async function openMongoLogStore(options: MongoLogStoreOptions): Promise<LogStore> {
+  const client = new MongoClient(options.uri, {
+    appName: 'token-status-log',
+    writeConcern: { w: 'majority', journal: true, wtimeoutMS: 5000 },
+    readConcern: { level: 'majority' },
+    readPreference: 'primary',
+    serverSelectionTimeoutMS: 2000,
+    connectTimeoutMS: 2000,
+    // A silent server must not hold a commit for ever; its outcome is then unknown, and sought.
+    socketTimeoutMS: 10_000,
+  });
+  try {
+    await client.connect();
+    const db = client.db(options.database);
+    const events = db.collection<EventDocument>('events');
+    await Promise.all([
+      events.createIndexes([
+        { key: { id: 1 }, name: 'once', unique: true },
+        { key: { tags: 1, _id: 1 }, name: 'by-tag' },
+      ]),
+      db.collection('outcomes').createIndex({ caller: 1, key: 1 }, { name: 'once', unique: true }),
+    ]);
+    return new MongoLogStore(client, db, await epochOf(db), options.onFault);
+  } catch (fault) {
+    await client.close();
+    throw fault;
+  }
+}
+
+/** Written by whoever comes first; every later one reads the same. */
+async function epochOf(db: Db): Promise<string> {
+  const meta = db.collection<{ _id: string; epoch: string }>('meta');
+  try {
+    await meta.updateOne(
+      { _id: 'log' },
+      { $setOnInsert: { epoch: randomBytes(16).toString('hex') } },
+      { upsert: true },
+    );
+  } catch (fault) {
+    if (!isServerError(fault, DUPLICATE_KEY)) throw fault;
+  }
+  const found = await meta.findOne({ _id: 'log' });
+  if (!found) throw new Error('the log has no epoch');
+  return found.epoch;
+}
+
+class MongoLogStore implements LogStore {
+  readonly leases: Leases;
+  readonly checkpoints: Checkpoints;
+  readonly #client: MongoClient;
+  readonly #events: Collection<EventDocument>;
+  readonly #outcomes: Collection<StoredOutcome>;
+  readonly #fences: Collection<{ _id: string; writes: number }>;
+  readonly #wakeUps: AppendWakeUps;
+  /** When this store's newest write was: reads come after it, even from another primary. */
+  #written: Timestamp | undefined;
+
+  constructor(
+    client: MongoClient,
+    db: Db,
+    readonly epoch: string,
+    onFault: ((fault: unknown) => void) | undefined,
+  ) {
+    this.#client = client;
+    this.#events = db.collection('events');
+    this.#outcomes = db.collection('outcomes');
+    this.#fences = db.collection('fences');
+    this.leases = mongoLeases(db);
+    this.checkpoints = mongoCheckpoints(db);
+    this.#wakeUps = new AppendWakeUps(this.#events, onFault);
+  }
+
+  fence(): Promise<Head> {
+    return this.#inSession(async (session) => {
+      await this.#fences.updateOne(
+        { _id: 'fence' },
+        { $inc: { writes: 1 } },
+        { upsert: true, session },
+      );
+      this.#noteWrite(session);
+      const newest = await this.#events.findOne(
+        {},
+        { sort: { _id: -1 }, projection: { hash: 1 }, session },
+      );
+      return newest
+        ? { position: newest._id, hash: newest.hash }
+        : { position: 0, hash: genesisHash(this.epoch) };
+    });
+  }
+
+  async commit({ events, outcomes }: CommitBatch): Promise<'committed' | 'lost'> {
+    const documents = events.map(toDocument);
+    const [only] = documents;
+    try {
+      await this.#inSession(async (session) => {
+        if (only && documents.length === 1 && outcomes.length === 0) {
+          await this.#events.insertOne(only, { session });
+        } else {
+          await this.#inTransaction(session, async () => {
+            if (documents.length > 0) await this.#events.insertMany(documents, { session });
+            if (outcomes.length > 0) {
+              await this.#outcomes.insertMany(
+                outcomes.map((outcome) => ({ ...outcome })),
+                { session },
+              );
+            }
+          });
+        }
+        this.#noteWrite(session);
+      });
+    } catch (fault) {
+      if (isServerError(fault, DUPLICATE_KEY, WRITE_CONFLICT)) return 'lost';
+      throw fault;
+    }
+    this.#wakeUps.ring();
+    return 'committed';
+  }
+
+  read(
+    after: number,
+    limit: number,
+    { upTo, tags }: ReadOptions = {},
+  ): Promise<readonly RecordedEvent[]> {
+    return this.#inSession(async (session) => {
+      const found = await this.#events
+        .find(
+          {
+            _id: { $gt: after, ...(upTo === undefined ? {} : { $lte: upTo }) },
+            ...(tags ? { tags: { $in: [...tags] } } : {}),
+          },
+          { sort: { _id: 1 }, limit, batchSize: limit + 1, session },
+        )
+        .toArray();
+      return found.map(toEvent);
+    });
+  }
+
+  readByIds(ids: readonly string[]): Promise<readonly RecordedEvent[]> {
+    return this.#inSession(async (session) => {
+      const found = await this.#events
+        .find({ id: { $in: [...ids] } }, { sort: { _id: 1 }, session })
+        .toArray();
+      return found.map(toEvent);
+    });
+  }
+
+  async outcomes(keys: readonly CommandKey[]): Promise<readonly StoredOutcome[]> {
+    if (keys.length === 0) return [];
+    return this.#inSession((session) =>
+      this.#outcomes
+        .find(
+          { $or: keys.map(({ caller, key }) => ({ caller, key })) },
+          { projection: { _id: 0 }, session },
+        )
+        .toArray(),
+    );
+  }
+
+  onAppend(listener: () => void): () => void {
+    return this.#wakeUps.subscribe(listener);
+  }
+
+  async close(): Promise<void> {
+    await this.#wakeUps.close();
+    await this.#client.close();
+  }
+
+  /** Causally after this store's newest write: a deposed primary can't answer with less. */
+  async #inSession<T>(work: (session: ClientSession) => Promise<T>): Promise<T> {
+    const session = this.#client.startSession({ causalConsistency: true });
+    try {
+      if (this.#written) session.advanceOperationTime(this.#written);
+      return await work(session);
+    } finally {
+      await session.endSession();
+    }
+  }
+
+  /** Not `withTransaction`, which would try a lost race again blindly (`precise.md` 1). */
+  async #inTransaction(session: ClientSession, work: () => Promise<void>): Promise<void> {
+    session.startTransaction({ writeConcern: { w: 'majority', journal: true, wtimeoutMS: 5000 } });
+    try {
+      await work();
+    } catch (fault) {
+      // What the server did not hear of ends by itself; the first fault is the one to tell.
+      await session.abortTransaction().catch(() => undefined);
+      throw fault;
+    }
+    await session.commitTransaction();
+  }
+
+  #noteWrite(session: ClientSession): void {
+    const time = session.operationTime;
+    if (time && (!this.#written || time.greaterThan(this.#written))) this.#written = time;
+  }
+}
+
+const toDocument = ({ position, ...event }: RecordedEvent): EventDocument => ({
+  _id: position,
+  ...event,
+});
+
+const toEvent = ({ _id, ...event }: EventDocument): RecordedEvent => ({
+  position: _id,
+  id: event.id,
+  type: event.type,
+  schemaVersion: event.schemaVersion,
+  tags: event.tags,
+  data: event.data,
+  traceparent: event.traceparent,
+  hash: event.hash,
+});
+
+const isServerError = (fault: unknown, ...codes: readonly number[]): boolean =>
+  fault instanceof MongoServerError && codes.some((code) => fault.code === code);
+
+/**
+ * Hints that somebody appended: this process's own at once, others' by a change stream, which is
+ * opened for the first listener and opened again, with back-off, whenever it is lost. No resume
+ * token is kept: whoever is woken reads the log by position.
+ */
+class AppendWakeUps {
+  readonly #listeners = new Set<() => void>();
+  readonly #events: Collection<EventDocument>;
+  readonly #onFault: ((fault: unknown) => void) | undefined;
+  readonly #closing = new AbortController();
+  #stream: ChangeStream | null = null;
+  #watching: Promise<void> | null = null;
+
+  constructor(events: Collection<EventDocument>, onFault: ((fault: unknown) => void) | undefined) {
+    this.#events = events;
+    this.#onFault = onFault;
+  }
+
+  ring(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    this.#watching ??= this.#watch();
+    return () => void this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#stream?.close().catch(() => undefined);
+    await this.#watching;
+  }
+
+  async #watch(): Promise<void> {
+    const { signal } = this.#closing;
+    for (let failures = 0; !signal.aborted; failures++) {
+      try {
+        const stream = this.#events.watch(
+          [{ $match: { operationType: 'insert' } }, { $project: { _id: 1 } }],
+          { maxAwaitTimeMS: 1000 },
+        );
+        this.#stream = stream;
+        while (!signal.aborted) {
+          await stream.next();
+          failures = 0;
+          this.ring();
+        }
+      } catch (fault) {
+        if (signal.aborted) return;
+        this.#onFault?.(fault);
+      }
+      await this.#stream?.close().catch(() => undefined);
+      // What came while nobody watched is found by the rings that follow, and by the readers' polls.
+      await delay(Math.random() * Math.min(5000, 100 * 2 ** Math.min(failures, 6)), undefined, {
+        signal,
+      }).catch(() => undefined);
+      this.ring();
+    }
+  }
+}
+
+/** By the database's clock (`$$NOW`): holders' clocks don't matter. */
+function mongoLeases(db: Db): Leases {
+  const leases = db.collection<{ _id: string; holder: string; term: number; until: Date }>(
+    'leases',
+  );
+  return {
+    async acquire(name, holder, ttlMs) {
+      const take = (): Promise<{ term: number } | null> =>
+        leases.findOneAndUpdate(
+          { _id: name, $or: [{ holder }, { $expr: { $lte: ['$until', '$$NOW'] } }] },
+          [
+            {
+              $set: {
+                term: {
+                  $cond: [
+                    { $eq: ['$holder', { $literal: holder }] },
+                    '$term',
+                    { $add: ['$term', 1] },
+                  ],
+                },
+                holder: { $literal: holder },
+                until: { $add: ['$$NOW', ttlMs] },
+              },
+            },
+          ],
+          { returnDocument: 'after', projection: { term: 1 } },
+        );
+      const taken = await take();
+      if (taken) return taken.term;
+      try {
+        await leases.insertOne({ _id: name, holder: '', term: 0, until: new Date(0) });
+      } catch (fault) {
+        if (isServerError(fault, DUPLICATE_KEY)) return null;
+        throw fault;
+      }
+      return (await take())?.term ?? null;
+    },
+    async release(name, holder) {
+      await leases.updateOne({ _id: name, holder }, { $set: { until: new Date(0), holder: '' } });
+    },
+  };
+}
+
+function mongoCheckpoints(db: Db): Checkpoints {
+  const checkpoints = db.collection<{ _id: string; position: number; term: number }>('checkpoints');
+  return {
+    async load(name) {
+      return (await checkpoints.findOne({ _id: name }))?.position ?? 0;
+    },
+    async store(name, position, term) {
+      try {
+        const { matchedCount, upsertedCount } = await checkpoints.updateOne(
+          { _id: name, term: { $lte: term }, position: { $lte: position } },
+          { $set: { position, term } },
+          { upsert: true },
+        );
+        return matchedCount + upsertedCount > 0;
+      } catch (fault) {
+        // There is one, of a later term or a later position.
+        if (isServerError(fault, DUPLICATE_KEY)) return false;
+        throw fault;
+      }
+    },
+  };
+}

@@ -1,0 +1,15 @@
+/**
+ * Waits for a condition, so that no test sleeps.
+ *
+ * @throws Error when it does not come to hold in time; a fault of the condition's is thrown at once.
+ */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  withinMs = 20_000,
+  what = 'the condition',
+): Promise<void> {
+  for (const end = Date.now() + withinMs; !(await condition());) {
+    if (Date.now() > end) throw new Error(`${what} did not come to hold within ${withinMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
