@@ -1,0 +1,56 @@
+export { backoffDelays, delay } from './backoff.js';
+export type { BackoffOptions } from './backoff.js';
+export { createFailpoints } from './failpoint.js';
+export type { Failpoint } from './failpoint.js';
+export { keepTrying } from './keep-trying.js';
+export type { KeepTryingOptions } from './keep-trying.js';
+export { Readiness } from './health/readiness.js';
+export type { Check, ReadinessCheck, ReadinessReport } from './health/readiness.js';
+export { CallerGuard, CurrentCaller, Public } from './identity/caller.guard.js';
+export { PRIVILEGES } from './identity/caller.js';
+export type { Caller, Privilege } from './identity/caller.js';
+export { createTokenVerifier } from './identity/token-verifier.js';
+export type {
+  CallerAuthentication,
+  TokenVerifier,
+  TokenVerifierOptions,
+} from './identity/token-verifier.js';
+export { createLogger, LOG_LEVELS } from './logging/logger.js';
+export type { Logger, LoggerOptions, LogLevel } from './logging/logger.js';
+export { maskSecrets } from './logging/mask-secrets.js';
+export { annotateRequest, currentRequest, runInRequest } from './logging/request-context.js';
+export type { RequestContext } from './logging/request-context.js';
+export { SECONDS_BUCKETS, startMetrics } from './metrics/metrics.js';
+export type { Metrics } from './metrics/metrics.js';
+export { PLATFORM_PROBLEMS, platformProblem, Problem, problemsFrom } from './problem/problem.js';
+export type {
+  ProblemDetail,
+  ProblemOptions,
+  ProblemTable,
+  ProblemType,
+} from './problem/problem.js';
+export { problemBody, PROBLEM_CONTENT_TYPE } from './problem/problem-body.js';
+export { validationPipe } from './problem/validation.pipe.js';
+export type { AppOptions } from './server/app-options.js';
+export { closeOnSignals } from './server/close-on-signals.js';
+export type { Closable, CloseOnSignalsOptions } from './server/close-on-signals.js';
+export { createApp } from './server/create-app.js';
+export type { App } from './server/create-app.js';
+export { LOGGER, METRICS } from './server/tokens.js';
+export { EX_CONFIG, exitOnBadSettings } from './settings/exit-on-bad-settings.js';
+export { describeSettings, loadSettings } from './settings/load-settings.js';
+export type { Environment, SettingsRule } from './settings/load-settings.js';
+export {
+  durationMs,
+  flag,
+  hexKey,
+  integer,
+  list,
+  nonEmpty,
+  oneOf,
+  port,
+  url,
+} from './settings/setting.js';
+export type { Setting, SettingOptions, SettingsOf, SettingsSchema } from './settings/setting.js';
+export { SettingsError } from './settings/settings-error.js';
+export type { SettingFault } from './settings/settings-error.js';
