@@ -33,9 +33,13 @@ const tier = (name, options = {}) => ({
   ...options,
 });
 
-const servers = { globalSetup: '<rootDir>/test/dist/servers/jest-global-setup.js', globalTeardown: '<rootDir>/test/dist/servers/jest-global-teardown.js' };
+const servers = {
+  globalSetup: '<rootDir>/test/dist/servers/jest-global-setup.js',
+  globalTeardown: '<rootDir>/test/dist/servers/jest-global-teardown.js',
+};
 
 export default {
   maxWorkers: 2,
+  reporters: ['default', '<rootDir>/tools/count-reporter.mjs'],
   projects: [tier('unit'), tier('int', servers), tier('e2e', servers)],
 };

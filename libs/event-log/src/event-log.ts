@@ -1,5 +1,5 @@
 import type { RecordedEvent } from '@token-status/contracts';
-import type { Head } from './log-store.js';
+import type { Checkpoints, Head, Leases } from './log-store.js';
 
 /**
  * The event log as commands and readers use it: decide-and-append on what the log says (decision 2),
@@ -40,6 +40,10 @@ export interface EventLog {
    * was called is at or before the position that it gives.
    */
   fence(): Promise<Head>;
+
+  /** For those who tail the log: who of several is at work, and how far they have come. */
+  readonly leases: Leases;
+  readonly checkpoints: Checkpoints;
 
   /** Waits for the commit in hand; commands that still wait are refused. */
   close(): Promise<void>;

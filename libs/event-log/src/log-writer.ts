@@ -88,6 +88,8 @@ export class LogWriter {
   #running: Promise<void> | null = null;
   #head: Head | null = null;
   #conflictAt = -Infinity;
+  /** In a row. */
+  #losses = 0;
 
   constructor(store: LogStore, options: WriterOptions = {}) {
     this.#store = store;
@@ -160,7 +162,7 @@ export class LogWriter {
         }
       }
       // Who has just won lets the others in: without it a loser starves (decision 1).
-      if (this.#contended) await delay(1 + this.#options.random() * 4);
+      if (this.#contended) await this.#yield();
     }
     this.#running = null;
   }
@@ -229,6 +231,7 @@ export class LogWriter {
     const committed = await this.#commitUntilKnown(batch);
     for (const waiting of answers.keys()) waiting.inFlight = false;
     if (committed) {
+      this.#losses = 0;
       this.#observer.committed?.({
         events: batch.events.length,
         commands: answers.size,
@@ -238,8 +241,13 @@ export class LogWriter {
     }
     this.#conflictAt = performance.now();
     this.#observer.conflict?.();
-    if (this.#head) await this.#catchUp(this.#head);
-    await this.#answerRepeatedIds([...answers.keys()]);
+    const before = this.#head ?? unreachable();
+    await this.#catchUp(before);
+    const blind = this.#head?.position === before.position;
+    // It may have been lost to an earlier try of one of its own commands, and would be for ever.
+    if (blind || ++this.#losses % 3 === 0) await this.#answerRepeatedIds([...answers.keys()]);
+    // Nothing to see yet: who was first has not finished. Asking on and on would only slow it down.
+    if (blind) await this.#yield();
     return false;
   }
 
@@ -445,6 +453,10 @@ export class LogWriter {
     if (fault) throw fault;
     const kind = events.length > 0 ? 'recorded' : 'unchanged';
     return { kind, repeated: true, events, state: entry.state, position };
+  }
+
+  #yield(): Promise<void> {
+    return delay(1 + this.#options.random() * 4);
   }
 
   /** Exponential with full jitter, from 5 ms to 500 ms. */

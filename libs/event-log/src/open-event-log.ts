@@ -54,6 +54,8 @@ export function openEventLog(store: LogStore, options: EventLogOptions = {}): Ev
     read,
     follow,
     fence: () => store.fence(),
+    leases: store.leases,
+    checkpoints: store.checkpoints,
     close: async () => {
       await writer.close();
       await store.close();

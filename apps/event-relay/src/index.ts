@@ -1,0 +1,3 @@
+export * from './event-relay.js';
+export * from './event-relay.module.js';
+export * from './settings.js';

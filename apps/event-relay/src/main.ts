@@ -1,0 +1,48 @@
+import { topics } from '@token-status/contracts';
+import { createKafkaEventBus } from '@token-status/event-bus';
+import { openEventLog, openMongoLogStore } from '@token-status/event-log';
+import type { EventLog } from '@token-status/event-log';
+import {
+  closeOnSignals,
+  createApp,
+  createFailpoints,
+  createLogger,
+  exitOnBadSettings,
+  loadSettings,
+  startMetrics,
+} from '@token-status/platform';
+import { EventRelayModule } from './event-relay.module.js';
+import { eventRelaySettings } from './settings.js';
+
+const { settings, onStep } = exitOnBadSettings(() => ({
+  settings: loadSettings(eventRelaySettings, process.env),
+  onStep: createFailpoints(process.env),
+}));
+const logger = createLogger({ name: 'event-relay', level: settings.LOG_LEVEL });
+const metrics = startMetrics({ service: 'event-relay', version: '0.1.0' });
+let log: EventLog | undefined;
+const openLog = async (): Promise<EventLog> =>
+  (log ??= openEventLog(
+    await openMongoLogStore({ uri: settings.MONGODB_URI, database: settings.LOG_DATABASE }),
+  ));
+const bus = createKafkaEventBus({
+  brokers: settings.KAFKA_BROKERS,
+  clientId: 'event-relay',
+  logger,
+});
+const app = await createApp(
+  EventRelayModule.register({
+    openLog,
+    bus,
+    topics: topics(settings.TOPIC_PREFIX),
+    eventPartitions: settings.EVENT_PARTITIONS,
+    leaseMs: settings.LEASE_MS,
+    heartbeatMs: settings.HEARTBEAT_MS,
+    onStep,
+    logger,
+    metrics,
+  }),
+  { logger, metrics, callers: 'none' },
+);
+closeOnSignals([app, bus, { close: async () => log?.close() }], { logger });
+await app.listen({ host: settings.HOST, port: settings.PORT });

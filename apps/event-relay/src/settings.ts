@@ -1,0 +1,51 @@
+import { DEFAULT_EVENT_PARTITIONS, DEFAULT_TOPIC_PREFIX } from '@token-status/contracts';
+import {
+  LOG_LEVELS,
+  durationMs,
+  integer,
+  list,
+  nonEmpty,
+  oneOf,
+  port,
+  url,
+} from '@token-status/platform';
+
+export const eventRelaySettings = {
+  MONGODB_URI: url({
+    description: "The event log's database, a replica set",
+    schemes: ['mongodb', 'mongodb+srv'],
+    example: 'mongodb://127.0.0.1:27017/?replicaSet=rs0',
+    // Its user information is a password.
+    secret: true,
+  }),
+  LOG_DATABASE: nonEmpty({
+    description: 'Name of the database of the log',
+    default: 'token_status_log',
+  }),
+  KAFKA_BROKERS: list({ description: "Kafka's bootstrap brokers", example: '127.0.0.1:9092' }),
+  TOPIC_PREFIX: nonEmpty({
+    description: 'What all topics begin with',
+    default: DEFAULT_TOPIC_PREFIX,
+  }),
+  EVENT_PARTITIONS: integer({
+    description: 'Partitions of the events topic; fixed when it is made',
+    default: DEFAULT_EVENT_PARTITIONS,
+    min: 1,
+    max: 1000,
+  }),
+  LEASE_MS: durationMs({
+    description: 'How long a relay that died keeps a standby from taking over',
+    default: 1500,
+    min: 300,
+    max: 60_000,
+  }),
+  HEARTBEAT_MS: durationMs({
+    description: 'How often the relay proves how far it has come',
+    default: 250,
+    min: 20,
+    max: 10_000,
+  }),
+  HOST: nonEmpty({ description: 'Address to listen on', default: '127.0.0.1' }),
+  PORT: port({ description: 'Port for health and metrics', default: 3010 }),
+  LOG_LEVEL: oneOf(LOG_LEVELS, { description: 'The least severe that is logged', default: 'info' }),
+};
