@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+
+/** Where the standalone process keeps everything. */
+export interface DataFolder {
+  readonly path: string;
+  readonly log: string;
+  readonly readModel: string;
+  /** Apart from the log, so that a copy of the log holds no key (`precise.md` 23). */
+  readonly personalData: string;
+  readonly issuerKeys: string;
+  readonly userNameKey: Uint8Array;
+  readonly personalDataKey: Uint8Array;
+}
+
+const KEY_BYTES = 32;
+
+/** Makes the folder and its keys at the first start; readable by its owner only. */
+export async function openDataFolder(path: string): Promise<DataFolder> {
+  const folder = resolve(path);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return {
+    path: folder,
+    log: join(folder, 'log.sqlite'),
+    readModel: join(folder, 'read-model.sqlite'),
+    personalData: join(folder, 'personal-data.sqlite'),
+    issuerKeys: join(folder, 'issuer-keys.json'),
+    userNameKey: await key(join(folder, 'user-name.key')),
+    personalDataKey: await key(join(folder, 'personal-data.key')),
+  };
+}
+
+/** @throws Error where the file holds no key: making another would make what it sealed unreadable. */
+async function key(file: string): Promise<Uint8Array> {
+  try {
+    const text = (await readFile(file, 'utf8')).trim();
+    if (!/^[0-9a-f]{64}$/.test(text)) {
+      throw new Error(`${file} holds no key of ${KEY_BYTES} bytes in hexadecimal`);
+    }
+    return Buffer.from(text, 'hex');
+  } catch (fault) {
+    if (!(fault instanceof Error && 'code' in fault && fault.code === 'ENOENT')) throw fault;
+  }
+  const made = randomBytes(KEY_BYTES);
+  // Aside and renamed: a crash leaves a whole key or none.
+  await writeFile(`${file}.new`, made.toString('hex'), { mode: 0o600 });
+  await chmod(`${file}.new`, 0o600);
+  await rename(`${file}.new`, file);
+  return made;
+}

@@ -1,0 +1,14 @@
+import { LOG_LEVELS, nonEmpty, oneOf, port } from '@token-status/platform';
+
+/** Everything in one process needs no setting at all; these are for those who want another port or place. */
+export const standaloneSettings = {
+  DATA_DIR: nonEmpty({ description: 'Folder of the SQLite files and keys', default: './data' }),
+  HOST: nonEmpty({ description: 'Address to listen on', default: '127.0.0.1' }),
+  API_PORT: port({ description: 'Port of the API', default: 3000 }),
+  GATEWAY_PORT: port({ description: 'Port of the auth gateway', default: 3001 }),
+  ISSUER_PORT: port({ description: 'Port of the demo identity provider', default: 3002 }),
+  LOG_LEVEL: oneOf(LOG_LEVELS, {
+    description: 'The least severe that is logged (to standard error)',
+    default: 'warn',
+  }),
+};

@@ -1,0 +1,178 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Kafka, logLevel } from 'kafkajs';
+import { MongoClient, WriteConcern } from 'mongodb';
+import { startKafka, startMongo, startMongoReplicaSet } from './index.js';
+
+jest.setTimeout(90_000);
+
+// Servers of its own: these are killed and paused.
+const running: { stop(): Promise<void> }[] = [];
+const started = async <T extends { stop(): Promise<void> }>(server: Promise<T>): Promise<T> => {
+  running.push(await server);
+  return server;
+};
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((server) => server.stop()));
+});
+
+const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
+  const deadline = Date.now() + 30_000;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`30 s passed, and still not: ${what}`);
+    await delay(50);
+  }
+};
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+describe('a MongoDB of our own', () => {
+  it('takes transactions, and keeps what it acknowledged through kill -9 and a restart', async () => {
+    const server = await started(startMongo());
+    const client = await MongoClient.connect(server.uri);
+    const rows = client.db('servers').collection<{ _id: number }>('rows');
+    await client.withSession((session) =>
+      session.withTransaction(() => rows.insertOne({ _id: 1 }, { session }), {
+        writeConcern: new WriteConcern('majority', undefined, true),
+      }),
+    );
+    const { pid } = server;
+
+    await server.kill9();
+    expect(isAlive(pid)).toBe(false);
+    await server.restart();
+
+    expect(server.pid).not.toBe(pid);
+    expect(await rows.find({}, { readConcern: 'majority' }).toArray()).toEqual([{ _id: 1 }]);
+    await client.close();
+  });
+
+  it('answers nothing while it is paused, and goes on when it is resumed', async () => {
+    const server = await started(startMongo());
+    const client = await MongoClient.connect(server.uri, { socketTimeoutMS: 500 });
+    server.pause();
+    await expect(client.db('servers').command({ ping: 1 })).rejects.toThrow(/timed out/);
+    server.resume();
+    expect(await client.db('servers').command({ ping: 1 })).toMatchObject({ ok: 1 });
+    await client.close();
+  });
+
+  it('elects another primary when one of three members dies', async () => {
+    const set = await started(startMongoReplicaSet(3));
+    const first = await set.primary();
+    await first.kill9();
+    const second = await set.primary();
+    expect(second.port).not.toBe(first.port);
+    await first.restart();
+    expect(isAlive(first.pid)).toBe(true);
+  });
+});
+
+describe('a Kafka of our own', () => {
+  it('keeps what it acknowledged through kill -9 and a restart, and makes no topic by accident', async () => {
+    const server = await started(startKafka());
+    const kafka = new Kafka({ brokers: [server.brokers], logLevel: logLevel.NOTHING });
+    const admin = kafka.admin();
+    const producer = kafka.producer({ idempotent: true });
+    await Promise.all([admin.connect(), producer.connect()]);
+    await admin.createTopics({ waitForLeaders: true, topics: [{ topic: 'kept' }] });
+    await producer.send({ topic: 'kept', acks: -1, messages: [{ value: 'x' }] });
+    // This client asks for the topic to be made; the broker must not.
+    const careless = kafka.producer({ allowAutoTopicCreation: true, retry: { retries: 0 } });
+    await careless.connect();
+    await expect(careless.send({ topic: 'typo', messages: [{ value: 'x' }] })).rejects.toThrow(
+      /does not host this topic-partition/,
+    );
+    await careless.disconnect();
+    const { pid } = server;
+
+    await server.kill9();
+    expect(isAlive(pid)).toBe(false);
+    await server.restart();
+
+    await until('the topic has its leader back', async () => {
+      const offsets = await admin.fetchTopicOffsets('kept').catch(() => []);
+      return offsets[0]?.high === '1';
+    });
+    expect(await admin.listTopics()).not.toContain('typo');
+    await Promise.all([admin.disconnect(), producer.disconnect()]);
+  });
+});
+
+describe('npm run servers', () => {
+  // The built file, as npm runs it. The servers of this test run are not to be found by it.
+  const main = join(import.meta.dirname, '../dist/servers/main.js');
+  const launch = (temporary: string, environment: NodeJS.ProcessEnv = {}) => {
+    const child = spawn(process.execPath, [main], {
+      env: {
+        ...process.env,
+        MONGODB_URI: '',
+        KAFKA_BROKERS: '',
+        TMPDIR: temporary,
+        ...environment,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const said = { stdout: '', stderr: '' };
+    child.stdout.on('data', (text: Buffer) => (said.stdout += text.toString()));
+    child.stderr.on('data', (text: Buffer) => (said.stderr += text.toString()));
+    return { child, said };
+  };
+
+  it.each(['SIGTERM', 'SIGINT', 'SIGKILL'] as const)(
+    'leaves no process and no data behind after %s',
+    async (signal) => {
+      const temporary = await mkdtemp(join(tmpdir(), 'token-status-test-'));
+      const { child, said } = launch(temporary);
+      await until('both addresses are printed', () => said.stdout.split('\n').length > 2);
+      expect(said.stdout).toMatch(
+        /^MONGODB_URI=mongodb:\/\/127\.0\.0\.1:\d+\/\?replicaSet=rs0\nKAFKA_BROKERS=127\.0\.0\.1:\d+\n$/,
+      );
+      expect(await readdir(temporary)).toHaveLength(2);
+      const uri = /MONGODB_URI=(.*)/.exec(said.stdout)?.[1] ?? '';
+
+      const exited = once(child, 'exit');
+      child.kill(signal);
+      await exited;
+      expect(child.exitCode).toBe(signal === 'SIGKILL' ? null : 0);
+
+      // The watchdog deletes a folder after its server is gone.
+      await until('the data is gone', async () => (await readdir(temporary)).length === 0);
+      await expect(MongoClient.connect(uri, { serverSelectionTimeoutMS: 500 })).rejects.toThrow();
+      await rm(temporary, { recursive: true });
+    },
+  );
+
+  it('names both ways out where neither the variables nor the tools are there', async () => {
+    const temporary = await mkdtemp(join(tmpdir(), 'token-status-test-'));
+    const cache = join(temporary, 'cache');
+    const { child, said } = launch(temporary, { PATH: temporary, TOKEN_STATUS_CACHE: cache });
+    await once(child, 'exit');
+    expect(child.exitCode).toBe(1);
+    expect(said.stdout).toBe('');
+    for (const words of [
+      'MONGODB_URI',
+      'KAFKA_BROKERS',
+      'docker compose',
+      'Java 17',
+      'Maven',
+      'pip',
+    ]) {
+      expect(said.stderr).toContain(words);
+    }
+    expect(existsSync(cache)).toBe(false);
+    await rm(temporary, { recursive: true });
+  });
+});
