@@ -1,5 +1,6 @@
 // `npm run check`: format, lint, types, architecture and unit tests, in under a minute. The parts run
 // two at a time; each one's output is shown whole once it ends, and every failure is named at the end.
+import { Buffer } from 'node:buffer';
 import { spawn } from 'node:child_process';
 
 const parts = [

@@ -14,7 +14,7 @@ export const seats: Fold<Seat> = {
   name: 'seats',
   initial: { holder: null, events: 0 },
   evolve: (seat, event) => ({
-    holder: event.type === 'SeatTaken' ? String(event.data['holder']) : null,
+    holder: event.type === 'SeatTaken' ? String(event.data.holder) : null,
     events: seat.events + 1,
   }),
 };
@@ -23,8 +23,8 @@ export const tallies: Fold<number> = {
   name: 'tallies',
   initial: 0,
   evolve: (tally, event) => {
-    if (event.data['value'] !== tally + 1) {
-      throw new Error(`a tally went from ${tally} to ${String(event.data['value'])}`);
+    if (event.data.value !== tally + 1) {
+      throw new Error(`a tally went from ${tally} to ${String(event.data.value)}`);
     }
     return tally + 1;
   },

@@ -17,8 +17,13 @@ export interface KafkaServer extends RunningServer {
   readonly brokers: string;
 }
 
-/** One broker that is its own controller (KRaft); it takes requests when this resolves. */
-export async function startKafka(): Promise<KafkaServer> {
+/**
+ * One broker that is its own controller (KRaft); it takes requests when this resolves.
+ * `clusterId` is 16 bytes in base64url.
+ */
+export async function startKafka(
+  clusterId = randomBytes(16).toString('base64url'),
+): Promise<KafkaServer> {
   const jars = join(await fetchServer('kafka'), '*');
   const [port, controllerPort] = [await freePort(), await freePort()];
   const brokers = `127.0.0.1:${port}`;
@@ -26,12 +31,12 @@ export async function startKafka(): Promise<KafkaServer> {
   const settings = join(folder.path, 'server.properties');
   try {
     await writeFile(settings, properties(brokers, controllerPort, join(folder.path, 'data')));
-    const clusterId = randomBytes(16).toString('base64url');
-    const format = ['format', '--config', settings, '--standalone', '--cluster-id', clusterId];
+    // In one word: an id may begin with a dash.
+    const format = ['format', '--config', settings, '--standalone', `--cluster-id=${clusterId}`];
     const formatting = run(
       'java',
       ['-cp', jars, ...QUICK_START, 'kafka.tools.StorageTool', ...format],
-      { timeout: 60_000, cwd: folder.path },
+      { timeout: 120_000, cwd: folder.path },
     );
     folder.guard(formatting.child.pid);
     await formatting;

@@ -30,7 +30,7 @@ export async function findOrStartServers(): Promise<RealServers> {
 
   const [mongo, kafka] = await Promise.allSettled([
     mongodbUri === '' ? started('MongoDB', startMongo) : found,
-    kafkaBrokers === '' ? started('Kafka', startKafka) : found,
+    kafkaBrokers === '' ? started('Kafka', () => startKafka()) : found,
   ]);
   const stop = async (): Promise<void> => {
     const running = [mongo, kafka].map((s) => (s.status === 'fulfilled' ? s.value : undefined));

@@ -122,7 +122,8 @@ export class AppProcess {
 
   async #answers(path: 'livez' | 'readyz', child: ChildProcess): Promise<void> {
     let last = 'no answer';
-    for (const end = Date.now() + 60_000; Date.now() < end; await delay(20)) {
+    for (const end = Date.now() + 60_000; Date.now() < end;) {
+      await delay(20);
       if (child.exitCode !== null || child.signalCode !== null) break;
       try {
         const answer = await fetch(`${this.url}/${path}`, { signal: AbortSignal.timeout(2000) });

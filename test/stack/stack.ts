@@ -54,7 +54,7 @@ export async function makeStack(options: StackOptions): Promise<Stack> {
     KAFKA_BROKERS: options.kafkaBrokers,
     TOPIC_PREFIX: topicPrefix,
     PERSONAL_DATA_KEY: randomBytes(32).toString('hex'),
-    USER_NAME_KEY: randomBytes(32).toString('hex'),
+    FINGERPRINT_KEY: randomBytes(32).toString('hex'),
     PROJECTOR_GROUP: `token-status.projector.${name}`,
     OIDC_ISSUER: issuer,
     DEMO_IDP_ISSUER: issuer,

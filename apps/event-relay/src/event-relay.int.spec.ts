@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { MongoClient } from 'mongodb';
 import { fromEventRecord, readHeartbeat, tag, topics } from '@token-status/contracts';
 import type { Heartbeat, PublishedEvent } from '@token-status/contracts';
 import { createKafkaEventBus } from '@token-status/event-bus';
@@ -8,11 +7,12 @@ import type { EventBus } from '@token-status/event-bus';
 import { newCommandId, openEventLog, openMongoLogStore } from '@token-status/event-log';
 import type { EventLog } from '@token-status/event-log';
 import { until } from '../../../test/contracts/until.js';
+import { dropDatabases } from '../../../test/servers/drop-databases.js';
 import { EventRelay } from './event-relay.js';
 import type { EventRelayOptions, RelayStep } from './event-relay.js';
 
-const uri = process.env['MONGODB_URI'] ?? '';
-const brokers = (process.env['KAFKA_BROKERS'] ?? '').split(',');
+const uri = process.env.MONGODB_URI ?? '';
+const brokers = (process.env.KAFKA_BROKERS ?? '').split(',');
 
 describe('the relay, on real MongoDB and Kafka', () => {
   let database: string;
@@ -38,9 +38,7 @@ describe('the relay, on real MongoDB and Kafka', () => {
     await Promise.all(relays.map((relay) => relay.close()));
     await bus.close();
     await log.close();
-    const client = await new MongoClient(uri).connect();
-    await client.db(database).dropDatabase();
-    await client.close();
+    await dropDatabases(uri, database);
   });
 
   const startRelay = (options: Partial<EventRelayOptions> = {}): EventRelay => {
@@ -59,7 +57,8 @@ describe('the relay, on real MongoDB and Kafka', () => {
 
   /** Reads both topics from their beginning, as a gateway that has just started does. */
   const listen = async (): Promise<void> => {
-    const from = { mode: { kind: 'every' }, startAt: () => Promise.resolve('earliest') } as const;
+    const startAt = (): Promise<'earliest'> => Promise.resolve('earliest');
+    const from = { mode: { kind: 'every' }, startAt } as const;
     await bus.subscribe({
       ...from,
       topic: names.events,
@@ -188,7 +187,9 @@ describe('the relay, on real MongoDB and Kafka', () => {
   it('leads alone, and a standby takes over when it is gone', async () => {
     const terms: (number | null)[] = [];
     const observer = {
-      led: (leading: boolean, term: number | null) => void (leading && terms.push(term)),
+      led: (leading: boolean, term: number | null) => {
+        if (leading) terms.push(term);
+      },
     };
     const first = startRelay({ observer });
     await until(() => first.state().leading);

@@ -131,7 +131,7 @@ export class EventRelay {
         } else {
           await this.#lead(log, term, asked + leaseMs);
           // Whatever ended it, it may end it again at once.
-          if (!signal.aborted) await delay(Math.random() * 200, signal);
+          await delay(Math.random() * 200, signal);
         }
       }
     } catch (fault) {
@@ -164,12 +164,18 @@ export class EventRelay {
     try {
       const publisher = await bus.publisher();
       opened.push(publisher);
+      // Its own, or a heartbeat waits behind events that nobody's proof depends on yet.
+      const heart = await bus.publisher();
+      opened.push(heart);
       opened.push(
         await bus.subscribe({
           topic: topics.probes,
           mode: { kind: 'every' },
           startAt: () => Promise.resolve('latest'),
-          onBatch: ({ records }) => Promise.resolve(probes.note(records)),
+          onBatch: ({ records }) => {
+            probes.note(records);
+            return Promise.resolve();
+          },
           onFault: (fault, ended) => {
             if (ended) end(fault);
             else this.#observer.fault?.(fault);
@@ -186,7 +192,7 @@ export class EventRelay {
       this.#options.onStep('relay.leading');
       await Promise.all([
         this.#tail(reign, publisher, offsets, checkpoint).then(end, end),
-        this.#beat(reign, publisher, offsets, probes).then(end, end),
+        this.#beat(reign, heart, offsets, probes).then(end, end),
       ]);
     } catch (fault) {
       end(fault);
@@ -202,9 +208,10 @@ export class EventRelay {
 
   async #renew(reign: Reign): Promise<void> {
     const { leaseMs } = this.#options;
-    while (!reign.signal.aborted) {
-      await delay(leaseMs / 3, reign.signal).catch(() => undefined);
-      if (reign.signal.aborted) return;
+    const { signal } = reign;
+    for (;;) {
+      await delay(leaseMs / 3, signal).catch(() => undefined);
+      if (signal.aborted) return;
       const asked = performance.now();
       try {
         if ((await this.#acquire(reign.log)) !== reign.term) return;
@@ -316,7 +323,8 @@ export class EventRelay {
         this.#observer.beat?.({ ms: this.#beatAt - started });
         onStep('relay.beat-published');
       } catch (fault) {
-        if (reign.signal.aborted || fault instanceof Deposed) throw fault;
+        reign.signal.throwIfAborted();
+        if (fault instanceof Deposed) throw fault;
         // A heartbeat that failed proves nothing and is not sent again; the next one is a new one.
         this.#observer.fault?.(fault);
       }

@@ -10,7 +10,7 @@ export interface DataFolder {
   /** Apart from the log, so that a copy of the log holds no key (`precise.md` 23). */
   readonly personalData: string;
   readonly issuerKeys: string;
-  readonly userNameKey: Uint8Array;
+  readonly fingerprintKey: Uint8Array;
   readonly personalDataKey: Uint8Array;
 }
 
@@ -26,7 +26,7 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
     readModel: join(folder, 'read-model.sqlite'),
     personalData: join(folder, 'personal-data.sqlite'),
     issuerKeys: join(folder, 'issuer-keys.json'),
-    userNameKey: await key(join(folder, 'user-name.key')),
+    fingerprintKey: await key(join(folder, 'fingerprint.key')),
     personalDataKey: await key(join(folder, 'personal-data.key')),
   };
 }

@@ -81,7 +81,7 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
       imports: [
         TokenServiceModule.register(
           { log, reads, personalData },
-          { userNameKey: data.userNameKey },
+          { fingerprintKey: data.fingerprintKey },
         ),
         EventRelayModule.register({
           openLog: () => Promise.resolve(log),
@@ -113,7 +113,6 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
               bus,
               topics: names,
               gatewayId: 'standalone',
-              userNameKey: data.userNameKey,
               epoch: log.epoch,
               ...observers,
             }),

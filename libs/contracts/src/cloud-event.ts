@@ -2,6 +2,7 @@ import { dataSchema } from './events/schemas.js';
 import { UnreadableEvent, upcast } from './events/upcast.js';
 import type { RecordedEvent } from './events/recorded-event.js';
 import type { WireEvent } from './events/wire-events.js';
+import { epoch as epochForm } from './forms.js';
 
 /**
  * CloudEvents 1.0 in Kafka's binary content mode: attributes in `ce_` headers, the data as JSON in
@@ -63,37 +64,42 @@ interface AnyRecord {
 
 const TOKEN_ID = /^tok_[0-9a-f]{32}$/;
 const EVENT_ID = /^[0-9a-f]{32}$/;
+const EPOCH = new RegExp(epochForm.pattern);
+/** W3C Trace Context, as far as version 00 goes; `ff` is forbidden. */
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** Reads no more than the headers and never throws; each part is null where it is not as it should be. */
 export function readEnvelope({ key, headers }: AnyRecord): Envelope {
-  const source = headers['ce_source'] ?? '';
-  const subject = headers['ce_subject'] ?? '';
-  const id = headers['ce_id'] ?? '';
+  const source = headers.ce_source ?? '';
+  const epoch = source.startsWith(SOURCE) ? source.slice(SOURCE.length) : '';
+  const subject = headers.ce_subject ?? '';
+  const id = headers.ce_id ?? '';
   return {
     id: EVENT_ID.test(id) ? id : null,
-    epoch: source.startsWith(SOURCE) ? source.slice(SOURCE.length) : null,
-    position: positiveInteger(headers['ce_position']),
+    epoch: EPOCH.test(epoch) ? epoch : null,
+    position: positiveInteger(headers.ce_position),
     // The key chose the partition, so an event under another token's key is out of that token's order.
     tokenId: TOKEN_ID.test(subject) && subject === key ? subject : null,
-    tokenVersion: positiveInteger(headers['ce_tokenversion']),
+    tokenVersion: positiveInteger(headers.ce_tokenversion),
   };
 }
 
 /**
- * Reads a record of the events topic, whatever version it was written in.
+ * Reads a record of the events topic, whatever version it was written in. Nothing of ours relies on
+ * `content-type` and `ce_time`, which are there for other readers.
  *
  * @throws UnreadableEvent saying what is wrong, never a value.
  */
 export function fromEventRecord(record: AnyRecord): PublishedEvent {
   const { headers, value } = record;
-  if (headers['ce_specversion'] !== '1.0') throw new UnreadableEvent('ce_specversion is not 1.0');
+  if (headers.ce_specversion !== '1.0') throw new UnreadableEvent('ce_specversion is not 1.0');
   const { id, epoch, position, tokenId, tokenVersion } = readEnvelope(record);
   if (id === null) throw new UnreadableEvent('ce_id is not an event id');
   if (epoch === null) throw new UnreadableEvent('ce_source is not a log of token-status');
   if (position === null) throw new UnreadableEvent('ce_position is not a position');
   if (tokenId === null) throw new UnreadableEvent('ce_subject and key are not one token id');
-  const type = headers['ce_type'] ?? '';
-  const version = versionIn(type, headers['ce_dataschema']);
+  const type = headers.ce_type ?? '';
+  const version = versionIn(type, headers.ce_dataschema);
   let data: unknown;
   try {
     data = JSON.parse(value);
@@ -104,7 +110,9 @@ export function fromEventRecord(record: AnyRecord): PublishedEvent {
   if (event.tokenId !== tokenId || event.tokenVersion !== tokenVersion) {
     throw new UnreadableEvent('the headers and the data name different tokens or versions');
   }
-  return { id, epoch, position, traceparent: headers['ce_traceparent'] ?? null, event };
+  // A trace proves nothing: a malformed one is dropped, and the event still read.
+  const trace = headers.ce_traceparent ?? '';
+  return { id, epoch, position, traceparent: TRACEPARENT.test(trace) ? trace : null, event };
 }
 
 function versionIn(type: string, dataschema: string | undefined): number {

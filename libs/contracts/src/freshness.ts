@@ -1,5 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
+import { epoch, instant } from './forms.js';
 
 /**
  * How a gateway knows that it knows everything (decision 5, `precise.md` 9 and 10).
@@ -38,15 +39,16 @@ const probeSchema = {
   type: 'object',
   properties: { gateway, nonce },
   required: ['gateway', 'nonce'],
-  additionalProperties: false,
+  // A later version may say more; what an older reader needs stays.
+  additionalProperties: true,
 } as const;
 
 const heartbeatSchema = {
   type: 'object',
   properties: {
-    epoch: { type: 'string', pattern: '^[0-9a-f]{32}$' },
-    at: { type: 'string', format: 'date-time' },
-    position: { type: 'integer', minimum: 0 },
+    epoch,
+    at: instant,
+    position: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
     offsets: {
       type: 'object',
       propertyNames: { pattern: '^\\d{1,5}$' },
@@ -55,7 +57,6 @@ const heartbeatSchema = {
     echoes: { type: 'array', maxItems: MAX_ECHOES, items: probeSchema },
   },
   required: ['epoch', 'at', 'position', 'offsets', 'echoes'],
-  // A later version may say more; what an older reader needs stays.
   additionalProperties: true,
 } as const;
 
@@ -69,7 +70,11 @@ const isProbe = ajv.compile<Probe>(probeSchema);
 /** null for anything that is no heartbeat: it proves nothing, and is as good as not sent. */
 export const readHeartbeat = (value: string): Heartbeat | null => read(value, isHeartbeat);
 
-export const readProbe = (value: string): Probe | null => read(value, isProbe);
+/** null for anything that is no probe; what a newer gateway says beyond one is left out of the echo. */
+export function readProbe(value: string): Probe | null {
+  const probe = read(value, isProbe);
+  return probe && { gateway: probe.gateway, nonce: probe.nonce };
+}
 
 function read<T>(value: string, is: (data: unknown) => data is T): T | null {
   try {

@@ -19,7 +19,7 @@ export const PROBLEMS = {
   },
   'authority-too-low': {
     status: 403,
-    title: 'The token was disabled on a higher authority than the caller has',
+    title: 'The authority is too low for this',
   },
   'token-unknown': { status: 404, title: 'There is no such token' },
   'user-unknown': { status: 404, title: 'There is no such user' },

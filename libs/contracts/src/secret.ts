@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomInt } from 'node:crypto';
+import { createHmac, hash, randomInt } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 /**
@@ -13,12 +13,6 @@ const HINT_LENGTH = 6;
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const FORM = new RegExp(`^${PREFIX}[0-9A-Za-z]{${RANDOM_LENGTH + CHECKSUM_LENGTH}}$`);
 
-/** Matches every secret inside a longer text: for scanners, and to keep secrets out of logs. */
-export const SECRET_PATTERN = new RegExp(
-  `${PREFIX}[0-9A-Za-z]{${RANDOM_LENGTH + CHECKSUM_LENGTH}}`,
-  'g',
-);
-
 export function newSecret(): string {
   let secret = PREFIX;
   for (let i = 0; i < RANDOM_LENGTH; i++) secret += DIGITS.charAt(randomInt(DIGITS.length));
@@ -30,18 +24,18 @@ export const isWellFormedSecret = (text: string): boolean =>
   FORM.test(text) && text.slice(-CHECKSUM_LENGTH) === checksum(text.slice(0, -CHECKSUM_LENGTH));
 
 /** SHA-256 of the whole secret, hex: the only thing that is kept of it. */
-export const secretDigest = (secret: string): string =>
-  createHash('sha256').update(secret, 'utf8').digest('hex');
+export const secretDigest = (secret: string): string => hash('sha256', secret, 'hex');
 
 export const hintOf = (secret: string): string =>
   secret.slice(PREFIX.length, PREFIX.length + HINT_LENGTH);
 
 /**
- * HMAC-SHA-256 of a user name, hex (`precise.md` 23). token-service and the gateways share the key;
- * names are compared as Unicode NFC.
+ * HMAC-SHA-256 of a user name under the token's own secret, hex (`precise.md` 23): fixed at creation,
+ * when the secret is known, and checked by whoever is shown both again. No key is shared, and who reads
+ * the log can't try names. Names are compared as Unicode NFC.
  */
-export const userNameDigest = (key: Uint8Array, userName: string): string =>
-  createHmac('sha256', key).update(userName.normalize('NFC'), 'utf8').digest('hex');
+export const userNameDigest = (secret: string, userName: string): string =>
+  createHmac('sha256', secret).update(userName.normalize('NFC'), 'utf8').digest('hex');
 
 function checksum(text: string): string {
   let value = crc32(text);

@@ -33,7 +33,7 @@ export interface Publisher {
   /**
    * Sends records in the order given and resolves once all in-sync replicas have them.
    * Rejects with {@link PublishOutcomeUnknown} when that can't be known; sending the same again may
-   * then repeat records, and never skips one.
+   * then repeat records, and never skips one. Any other rejection says that nothing was sent.
    *
    * @returns for each partition that got a record, the offset one past the last of them.
    */
@@ -71,7 +71,10 @@ export interface SubscribeOptions {
   readonly onBatch: (batch: Batch) => Promise<void>;
   /** The partitions now held, after every change (all of them for `every`). */
   readonly onAssigned?: (partitions: readonly number[]) => void;
-  /** Told of faults that are being retried, and of the one that ended the subscription. */
+  /**
+   * Told of faults that are being retried, and once of the one that ended the subscription; of that
+   * one also where `subscribe` has not resolved yet, and rejects with it.
+   */
   readonly onFault?: (fault: Error, ended: boolean) => void;
 }
 
@@ -86,7 +89,11 @@ export interface EventBus {
   /** Makes topics that are missing; rejects, naming both numbers, where the partitions differ. */
   ensureTopics(topics: readonly TopicSpec[]): Promise<void>;
   publisher(): Promise<Publisher>;
-  /** Resolves when the subscription is reading (for `every`: holds all partitions). */
+  /**
+   * Resolves when the subscription is reading (for `every`: holds all partitions). A topic that is
+   * missing is waited for. Rejects, and leaves nothing behind, when that takes too long (a setting),
+   * or with {@link OffsetOutOfRange}.
+   */
   subscribe(options: SubscribeOptions): Promise<Subscription>;
   /** One past the newest record of each partition, asked of the broker now. */
   ends(topic: string): Promise<Offsets>;

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { CommandKey } from './event-log.js';
+import type { CommandKey } from './log-store.js';
 
 /** For a command that nobody will repeat under a key. */
 export const newCommandId = (): string => randomBytes(16).toString('hex');

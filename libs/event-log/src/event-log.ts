@@ -1,5 +1,5 @@
 import type { RecordedEvent } from '@token-status/contracts';
-import type { Checkpoints, Head, Leases } from './log-store.js';
+import type { Checkpoints, CommandKey, Head, Leases, ReadOptions } from './log-store.js';
 
 /**
  * The event log as commands and readers use it: decide-and-append on what the log says (decision 2),
@@ -49,12 +49,6 @@ export interface EventLog {
   close(): Promise<void>;
 }
 
-export interface ReadOptions {
-  readonly upTo?: number;
-  /** Only events with any of these tags. */
-  readonly tags?: readonly string[];
-}
-
 /** How events become the state of a decision. States are kept between commands, so they are values. */
 export interface Fold<State> {
   /** Unique among the folds of a process. */
@@ -82,13 +76,6 @@ export interface Submission<State, Refusal> {
   /** Present when the caller asked for exactly once by `Idempotency-Key`. */
   readonly key?: CommandKey | undefined;
   readonly traceparent?: string | null;
-}
-
-/** Whose key, which key, and the digest of method, path and canonical body (`precise.md` 4). */
-export interface CommandKey {
-  readonly caller: string;
-  readonly key: string;
-  readonly fingerprint: string;
 }
 
 export type Decided<State, Refusal> =

@@ -1,15 +1,14 @@
 import type { RecordedEvent } from '@token-status/contracts';
-import type { CommandKey, ReadOptions } from './event-log.js';
 
 /**
  * What the log needs of a database (decision 1). Two adapters, MongoDB and SQLite, pass the suites in
  * `test/contracts/event-log.contract.ts`. A store writes what it is given; positions, hashes and
- * conditions are the {@link LogWriter}'s.
+ * conditions are the writer's.
  */
 export interface LogStore {
   readonly epoch: string;
 
-  /** See {@link EventLog.fence}. */
+  /** A majority write, and then the head as of after it. */
   fence(): Promise<Head>;
 
   /**
@@ -44,6 +43,12 @@ export interface LogStore {
   close(): Promise<void>;
 }
 
+export interface ReadOptions {
+  readonly upTo?: number;
+  /** Only events with any of these tags. */
+  readonly tags?: readonly string[];
+}
+
 /** The newest event: where the next goes, and what its hash goes over. Position 0 is the empty log. */
 export interface Head {
   readonly position: number;
@@ -53,6 +58,13 @@ export interface Head {
 export interface CommitBatch {
   readonly events: readonly RecordedEvent[];
   readonly outcomes: readonly StoredOutcome[];
+}
+
+/** Whose key, which key, and the digest of method, path and canonical body (`precise.md` 4). */
+export interface CommandKey {
+  readonly caller: string;
+  readonly key: string;
+  readonly fingerprint: string;
 }
 
 /** What a keyed command came to (`precise.md` 4), kept for ever beside the log; unique by caller and key. */

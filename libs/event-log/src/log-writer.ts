@@ -8,11 +8,11 @@ import {
   LogUnavailable,
   OutcomeUnknown,
 } from './event-log.js';
-import type { CommandKey, Decided, EventDraft, Submission } from './event-log.js';
+import type { Decided, EventDraft, Submission } from './event-log.js';
 import { FoldCache } from './fold-cache.js';
 import type { CachedFold } from './fold-cache.js';
 import { canonicalEvent, chainHash } from './hash-chain.js';
-import type { CommitBatch, Head, LogStore, StoredOutcome } from './log-store.js';
+import type { CommandKey, CommitBatch, Head, LogStore, StoredOutcome } from './log-store.js';
 
 export interface WriterOptions {
   /** Commands decided together at most. */
@@ -205,7 +205,7 @@ export class LogWriter {
     if (!known) this.#head = await this.#store.fence();
     else if (this.#contended && !fenced) await this.#catchUp(known);
 
-    const undecided = await this.#answerRepeatedKeys(onceEach(open));
+    const undecided = onceEach(await this.#answerRepeatedKeys(open));
     if (undecided.length === 0) return;
     const group = this.#decide(undecided, await this.#load(undecided));
     if (group.answers.size === 0) return;
@@ -403,11 +403,20 @@ export class LogWriter {
     const outcomes = new Map<string, StoredOutcome>();
     for (const outcome of await this.#store.outcomes(keys)) outcomes.set(nameOf(outcome), outcome);
     if (outcomes.size === 0) return open;
-    for (const waiting of open) {
-      const { key } = waiting.submission;
-      const outcome = key && outcomes.get(nameOf(key));
-      if (outcome) waiting.answer(await this.#answerAgain(waiting.submission, outcome));
-    }
+    // A key that many ask for at once is made ready once: its answer is the same for all of the same kind.
+    const answers = new Map<string, Promise<AnyDecided>>();
+    await Promise.all(
+      open.map(async (waiting) => {
+        const { submission, foldKey } = waiting;
+        const { key } = submission;
+        const outcome = key && outcomes.get(nameOf(key));
+        if (!outcome) return;
+        const same = JSON.stringify([nameOf(key), key.fingerprint, foldKey]);
+        let answer = answers.get(same);
+        if (!answer) answers.set(same, (answer = this.#answerAgain(submission, outcome)));
+        waiting.answer(await answer);
+      }),
+    );
     return open.filter((waiting) => !waiting.settled);
   }
 

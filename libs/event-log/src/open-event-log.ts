@@ -1,6 +1,6 @@
 import type { RecordedEvent } from '@token-status/contracts';
-import type { EventLog, ReadOptions } from './event-log.js';
-import type { LogStore } from './log-store.js';
+import type { EventLog } from './event-log.js';
+import type { LogStore, ReadOptions } from './log-store.js';
 import { LogWriter } from './log-writer.js';
 import type { WriterOptions } from './log-writer.js';
 

@@ -1,3 +1,4 @@
+import { instant } from '../forms.js';
 import type { EventType } from './wire-events.js';
 
 /**
@@ -7,11 +8,6 @@ import type { EventType } from './wire-events.js';
  */
 
 const id = { type: 'string', minLength: 1, maxLength: 128, pattern: '^[\\x21-\\x7e]+$' } as const;
-const instant = {
-  type: 'string',
-  pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$',
-  format: 'date-time',
-} as const;
 const digest = { type: 'string', pattern: '^[0-9a-f]{64}$' } as const;
 const sealed = {
   type: 'string',
@@ -23,7 +19,7 @@ const authority = { enum: ['owner', 'administrator', 'security'] } as const;
 const reason = {
   enum: ['exposed', 'suspected-leak', 'rotation', 'unused', 'offboarding', 'policy', 'other', null],
 } as const;
-const orNull = <S extends { readonly type: string }>(schema: S): object => ({
+const orNull = (schema: { readonly type: string }): object => ({
   ...schema,
   type: [schema.type, 'null'],
 });
@@ -64,6 +60,8 @@ export const dataSchema = (type: string, version: number): string =>
 
 export const eventSchemas: Readonly<Record<string, object>> = {
   'TokenAdded.v1': schema('TokenAdded', 1, {
+    // Nothing else begins a token, and nothing begins it again.
+    tokenVersion: { const: 1 },
     name: sealed,
     hint: { type: 'string', minLength: 1, maxLength: 16, pattern: '^[0-9A-Za-z]+$' },
     secretDigest: digest,

@@ -50,7 +50,10 @@ export type Tokens = ReadonlyMap<string, ApiToken>;
 export const noTokens: Tokens = new Map();
 
 /** Revoked > Expired > Disabled > Active; expired from `expiresAt` on, and no event says so (rule 9). */
-export function statusOf(token: ApiToken, now: Instant): Status {
+export function statusOf(
+  token: Pick<ApiToken, 'revoked' | 'expiresAt'> & { readonly disabled: object | null },
+  now: Instant,
+): Status {
   if (token.revoked) return 'revoked';
   if (token.expiresAt !== null && now >= token.expiresAt) return 'expired';
   return token.disabled ? 'disabled' : 'active';
@@ -72,6 +75,8 @@ export function evolveToken(token: ApiToken | undefined, event: TokenEvent): Api
     throw new OutOfOrder(event.tokenId, expected, event.tokenVersion);
   }
   if (event.type === 'TokenAdded') {
+    // Nothing else begins a token, and nothing begins it again: that would undo a revoke.
+    if (token) throw new OutOfOrder(event.tokenId, expected, 1);
     return {
       id: event.tokenId,
       userId: event.userId,
@@ -161,11 +166,12 @@ export function decide(tokens: Tokens, command: TokenCommand): Decision {
 function add(tokens: Tokens, command: AddToken): Decision {
   const authority = mayAddFor(command.caller, command);
   if (isRefusal(authority)) return authority;
-  const all = [...tokens.values()];
+  const all = tokensOf(tokens, command.userId);
   // A user's account is fixed by the first token.
   if (all.some((token) => token.accountId !== command.accountId)) return refuse('account-mismatch');
-  if (command.expiresAt !== null && command.expiresAt <= command.at)
+  if (command.expiresAt !== null && command.expiresAt <= command.at) {
     return refuse('time-not-ahead');
+  }
   const held = all.filter((token) => !token.revoked);
   if (held.some((token) => token.name === command.name)) return refuse('name-taken');
   if (held.length >= command.limit) return refuse('token-limit');
@@ -198,8 +204,8 @@ function rename(
 ): Decision {
   if (token.revoked) return refuse('token-revoked'); // rule 6
   if (token.name === command.name) return nothing; // rule 5
-  const others = [...tokens.values()].filter((other) => other.userId === token.userId);
-  if (others.some((other) => !other.revoked && other.name === command.name)) {
+  const all = tokensOf(tokens, token.userId);
+  if (all.some((other) => !other.revoked && other.name === command.name)) {
     return refuse('name-taken'); // rule 7
   }
   return [{ type: 'TokenRenamed', ...facts, name: command.name }];
@@ -208,7 +214,7 @@ function rename(
 /** Rules 1, 4, 5, 8 and, for what changes nothing, the exact words of `precise.md` 17. */
 function disable(token: ApiToken, command: DisableToken, facts: EventFacts): Decision {
   if (token.revoked) return refuse('token-revoked'); // rule 6
-  if (command.until !== null && command.until <= command.at) return refuse('time-not-ahead'); // rule 8
+  if (command.until !== null && command.until <= facts.at) return refuse('time-not-ahead'); // rule 8
   const held = token.disabled;
   const raises = !held || outranks(facts.authority, held.authority);
   const extends_ = !held || isLater(command.until, held.until);
@@ -227,7 +233,7 @@ function disable(token: ApiToken, command: DisableToken, facts: EventFacts): Dec
 
 /** Rules 2, 4, 5 and 6; an expired token can't be enabled. */
 function enable(token: ApiToken, command: EnableToken, facts: EventFacts): Decision {
-  switch (statusOf(token, command.at)) {
+  switch (statusOf(token, facts.at)) {
     case 'revoked':
       return refuse('token-revoked');
     case 'expired':
@@ -262,14 +268,15 @@ function revoke(token: ApiToken, command: RevokeToken, facts: EventFacts): Decis
  */
 function enableWhenDue(tokens: Tokens, command: EnableTokenWhenDue): Decision {
   const token = tokens.get(command.tokenId);
-  const held = token?.disabled;
-  if (!token || !held || held.version !== command.disabledAtVersion) return nothing;
-  if (statusOf(token, command.at) !== 'disabled') return nothing;
-  if (held.until === null || command.at < held.until) return nothing;
+  if (token?.disabled?.version !== command.disabledAtVersion) return nothing;
+  const held = token.disabled;
+  const facts = nextFacts(token, command.at);
+  if (statusOf(token, facts.at) !== 'disabled') return nothing;
+  if (held.until === null || facts.at < held.until) return nothing;
   return [
     {
       type: 'TokenEnabled',
-      ...nextFacts(token, command.at),
+      ...facts,
       by: { kind: 'scheduler', id: 'scheduler' },
       authority: held.authority,
       commandId: command.commandId,
@@ -307,7 +314,13 @@ function onToken(
 /** The owner of a token that is not there, so that who lacks a scope can't tell it from one that is. */
 const nobody: Owner = { userId: '', accountId: '' };
 
-/** A token's times never run backwards, whichever replica's clock decided. */
+const tokensOf = (tokens: Tokens, userId: string): ApiToken[] =>
+  [...tokens.values()].filter((token) => token.userId === userId);
+
+/**
+ * A token's times never run backwards, whichever replica's clock decided. What a rule compares with
+ * the clock is compared with this `at`: the event must be true of the time that it bears.
+ */
 const nextFacts = (
   token: ApiToken,
   at: Instant,

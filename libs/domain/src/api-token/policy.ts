@@ -74,9 +74,7 @@ export function authorityFor(
  * Not an administrator: whoever adds a token sees its secret, and could act as that user.
  */
 export function mayAddFor(caller: Caller, owner: Owner): Authority | Refusal {
-  if (caller.kind === 'service') return authorityOver(caller, owner, 'change');
-  if (caller.id !== owner.userId || caller.accountId !== owner.accountId) {
-    return refuse('not-own-user');
-  }
-  return caller.privileges.has('API Access') ? 'owner' : refuse('privilege-missing');
+  const own = caller.id === owner.userId && caller.accountId === owner.accountId;
+  if (caller.kind === 'user' && !own) return refuse('not-own-user');
+  return authorityOver(caller, owner, 'change');
 }

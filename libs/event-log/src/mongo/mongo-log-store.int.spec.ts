@@ -7,7 +7,7 @@ import { until } from '../../../../test/contracts/until.js';
 import { openEventLog } from '../open-event-log.js';
 import { openMongoLogStore } from './mongo-log-store.js';
 
-const uri = process.env['MONGODB_URI'] ?? '';
+const uri = process.env.MONGODB_URI ?? '';
 
 eventLogContract('MongoDB', () => {
   const database = `test_log_${randomBytes(6).toString('hex')}`;

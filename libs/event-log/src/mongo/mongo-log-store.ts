@@ -1,16 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { MongoClient, MongoServerError } from 'mongodb';
+import { MongoClient, MongoServerError, WriteConcern } from 'mongodb';
 import type { ChangeStream, ClientSession, Collection, Db, Timestamp } from 'mongodb';
 import type { RecordedEvent } from '@token-status/contracts';
-import type { CommandKey, ReadOptions } from '../event-log.js';
 import { genesisHash } from '../hash-chain.js';
 import type {
   Checkpoints,
+  CommandKey,
   CommitBatch,
   Head,
   Leases,
   LogStore,
+  ReadOptions,
   StoredOutcome,
 } from '../log-store.js';
 
@@ -26,6 +27,7 @@ interface EventDocument extends Omit<RecordedEvent, 'position'> {
   readonly _id: number;
 }
 
+const MAJORITY = new WriteConcern('majority', 5000, true);
 const DUPLICATE_KEY = 11000;
 const WRITE_CONFLICT = 112;
 
@@ -50,7 +52,9 @@ export async function openMongoLogStore(options: MongoLogStoreOptions): Promise<
         { key: { id: 1 }, name: 'once', unique: true },
         { key: { tags: 1, _id: 1 }, name: 'by-tag' },
       ]),
-      db.collection('outcomes').createIndex({ caller: 1, key: 1 }, { name: 'once', unique: true }),
+      db
+        .collection('outcomes')
+        .createIndexes([{ key: { caller: 1, key: 1 }, name: 'once', unique: true }]),
     ]);
     return new MongoLogStore(client, db, await epochOf(db), options.onFault);
   } catch (fault) {
@@ -210,7 +214,7 @@ class MongoLogStore implements LogStore {
 
   /** Not `withTransaction`, which would try a lost race again blindly (`precise.md` 1). */
   async #inTransaction(session: ClientSession, work: () => Promise<void>): Promise<void> {
-    session.startTransaction({ writeConcern: { w: 'majority', journal: true, wtimeoutMS: 5000 } });
+    session.startTransaction({ writeConcern: MAJORITY });
     try {
       await work();
     } catch (fault) {
@@ -282,20 +286,21 @@ class AppendWakeUps {
 
   async #watch(): Promise<void> {
     const { signal } = this.#closing;
-    for (let failures = 0; !signal.aborted; failures++) {
+    const ended = (): boolean => signal.aborted;
+    for (let failures = 0; !ended(); failures++) {
       try {
         const stream = this.#events.watch(
           [{ $match: { operationType: 'insert' } }, { $project: { _id: 1 } }],
           { maxAwaitTimeMS: 1000 },
         );
         this.#stream = stream;
-        while (!signal.aborted) {
+        while (!ended()) {
           await stream.next();
           failures = 0;
           this.ring();
         }
       } catch (fault) {
-        if (signal.aborted) return;
+        if (ended()) return;
         this.#onFault?.(fault);
       }
       await this.#stream?.close().catch(() => undefined);

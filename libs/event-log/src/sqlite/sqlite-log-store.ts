@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import Database from 'libsql';
 import type { RecordedEvent } from '@token-status/contracts';
-import type { CommandKey, ReadOptions } from '../event-log.js';
 import { genesisHash } from '../hash-chain.js';
 import type {
   Checkpoints,
+  CommandKey,
   CommitBatch,
   Head,
   Leases,
   LogStore,
+  ReadOptions,
   StoredOutcome,
 } from '../log-store.js';
 

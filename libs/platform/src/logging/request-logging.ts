@@ -56,7 +56,8 @@ export function logRequests(
 
   fastify.addHook('onResponse', (request, reply, done) => {
     observe?.(request, reply);
-    const failed = reply.statusCode >= 500;
+    // 503 is an answer, not a fault of ours: a gateway that is stale gives it to everybody.
+    const failed = reply.statusCode >= 500 && reply.statusCode !== 503;
     if (failed || request.routeOptions.config.quiet !== true) {
       const path = pathOf(request);
       const level = PROBES.has(path) ? 'debug' : failed ? 'error' : 'info';

@@ -42,6 +42,8 @@ export async function createApp(module: Type | DynamicModule, options: AppOption
     trustProxy: trustedProxies(options.trustProxy),
     genReqId: requestIdOf,
     requestIdHeader: false,
+    // Ids are up to 128 characters, each of which may be three when encoded.
+    routerOptions: { maxParamLength: 512 },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     clientErrorHandler: answerClientError,

@@ -1,0 +1,44 @@
+import { topicSpecs, topics } from '@token-status/contracts';
+import { createKafkaEventBus } from '@token-status/event-bus';
+import {
+  closeOnSignals,
+  createApp,
+  createLogger,
+  exitOnBadSettings,
+  loadSettings,
+  startMetrics,
+} from '@token-status/platform';
+import { createTokenGuard } from '@token-status/token-guard';
+import { AuthGatewayModule } from './auth-gateway.module.js';
+import { authGatewayRules, authGatewaySettings, newGatewayId } from './settings.js';
+
+const settings = exitOnBadSettings(() =>
+  loadSettings(authGatewaySettings, process.env, ...authGatewayRules),
+);
+const logger = createLogger({ name: 'auth-gateway', level: settings.LOG_LEVEL });
+const metrics = startMetrics({ service: 'auth-gateway', version: '0.1.0' });
+const gatewayId = settings.GATEWAY_ID ?? newGatewayId();
+const names = topics(settings.TOPIC_PREFIX);
+const bus = createKafkaEventBus({ brokers: settings.KAFKA_BROKERS, clientId: gatewayId, logger });
+const app = await createApp(
+  AuthGatewayModule.register({
+    guard: (observers) =>
+      createTokenGuard({
+        bus,
+        topics: names,
+        ensureTopics: topicSpecs(names, settings.EVENT_PARTITIONS),
+        gatewayId,
+        basicPrefix: settings.BASIC_USER_PREFIX,
+        maxStalenessMs: settings.MAX_STALENESS_MS,
+        maxClockErrorMs: settings.MAX_CLOCK_ERROR_MS,
+        probeEveryMs: settings.PROBE_EVERY_MS,
+        ...(settings.LOG_EPOCH === undefined ? {} : { epoch: settings.LOG_EPOCH }),
+        ...observers,
+      }),
+    logger,
+    metrics,
+  }),
+  { logger, metrics, callers: 'none' },
+);
+closeOnSignals([app, bus], { logger });
+await app.listen({ host: settings.HOST, port: settings.PORT });

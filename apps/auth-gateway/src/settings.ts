@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { DEFAULT_EVENT_PARTITIONS, DEFAULT_TOPIC_PREFIX } from '@token-status/contracts';
+import {
+  LOG_LEVELS,
+  durationMs,
+  integer,
+  list,
+  nonEmpty,
+  oneOf,
+  port,
+} from '@token-status/platform';
+import type { SettingsOf, SettingsRule } from '@token-status/platform';
+
+/** Every setting of auth-gateway as its own process; the README's table is made from this. */
+export const authGatewaySettings = {
+  KAFKA_BROKERS: list({ description: "Kafka's bootstrap brokers.", example: '127.0.0.1:9092' }),
+  TOPIC_PREFIX: nonEmpty({
+    description: 'What all topics begin with.',
+    default: DEFAULT_TOPIC_PREFIX,
+  }),
+  EVENT_PARTITIONS: integer({
+    description: 'Partitions of the events topic; fixed when it is made.',
+    default: DEFAULT_EVENT_PARTITIONS,
+    min: 1,
+    max: 1000,
+  }),
+  GATEWAY_ID: nonEmpty({
+    description:
+      'Another for each process: 1 to 128 letters, digits and `._:-`. Made of host, process and chance where it is left out.',
+    optional: true,
+    example: 'eu-1.gateway-3',
+  }),
+  BASIC_USER_PREFIX: nonEmpty({
+    description: 'What stands before the user name in HTTP Basic.',
+    default: 'BOOMI_TOKEN.',
+  }),
+  MAX_STALENESS_MS: durationMs({
+    description: 'Answers older than this are not given: 503.',
+    default: 5000,
+    min: 500,
+    max: 600_000,
+  }),
+  MAX_CLOCK_ERROR_MS: durationMs({
+    description: "503 while this machine's clock is certainly further from the relay's.",
+    default: 500,
+    min: 10,
+    max: 60_000,
+  }),
+  PROBE_EVERY_MS: durationMs({
+    description: 'How often the gateway asks the relay for a proof that it knows everything.',
+    default: 250,
+    min: 20,
+    max: 10_000,
+  }),
+  LOG_EPOCH: nonEmpty({
+    description:
+      "The event log's epoch, 32 hexadecimal digits. Where it is left out, the first that is read is adopted, and another one later is refused.",
+    optional: true,
+  }),
+  HOST: nonEmpty({ description: 'Address to listen on.', default: '127.0.0.1' }),
+  PORT: port({ description: 'Port to listen on; 0 takes a free one.', default: 3001 }),
+  LOG_LEVEL: oneOf(LOG_LEVELS, {
+    description: 'The least severe that is logged.',
+    default: 'info',
+  }),
+};
+
+export type AuthGatewaySettings = SettingsOf<typeof authGatewaySettings>;
+
+const GATEWAY_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+
+type Rule = SettingsRule<AuthGatewaySettings>;
+
+const gatewayIdIsPlain: Rule = ({ GATEWAY_ID: id }) =>
+  id === undefined || GATEWAY_ID.test(id)
+    ? null
+    : { name: 'GATEWAY_ID', message: 'must be 1 to 128 letters, digits and `._:-`' };
+
+const epochIsOne: Rule = ({ LOG_EPOCH: epoch }) =>
+  epoch === undefined || /^[0-9a-f]{32}$/.test(epoch)
+    ? null
+    : { name: 'LOG_EPOCH', message: 'must be 32 hexadecimal digits in lower case' };
+
+const probesOftenEnough: Rule = ({ PROBE_EVERY_MS: probe, MAX_STALENESS_MS: bound }) =>
+  probe * 2 <= bound
+    ? null
+    : { name: 'PROBE_EVERY_MS', message: 'must be at most half of MAX_STALENESS_MS' };
+
+/** What one setting alone doesn't show, or no general form says. */
+export const authGatewayRules: readonly Rule[] = [gatewayIdIsPlain, epochIsOne, probesOftenEnough];
+
+/** An id for this process that no other one has. */
+export const newGatewayId = (): string => {
+  const host = hostname()
+    .replaceAll(/[^A-Za-z0-9._-]/g, '-')
+    .slice(0, 80);
+  return `${host}-${process.pid}-${randomBytes(4).toString('hex')}`;
+};

@@ -1,0 +1,3 @@
+import { ReasonedBody } from '../http/reasoned-body.js';
+
+export class EnableTokenBody extends ReasonedBody {}

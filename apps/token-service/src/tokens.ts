@@ -1,0 +1,6 @@
+/** Injection tokens of what the module is given: `@Inject(EVENT_LOG) log: EventLog`. */
+export const EVENT_LOG = Symbol('event log');
+export const TOKEN_READS = Symbol('token reads');
+export const PERSONAL_DATA = Symbol('personal data');
+export const CLOCK = Symbol('clock');
+export const OPTIONS = Symbol('token-service options');

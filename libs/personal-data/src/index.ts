@@ -1,0 +1,10 @@
+export { KEY_CACHE_MS } from './keyed-personal-data.js';
+export type { PersonalDataOptions } from './keyed-personal-data.js';
+export { WrongMasterKey } from './master-key.js';
+export { openMongoPersonalData } from './mongo/mongo-personal-data.js';
+export type { MongoPersonalDataOptions } from './mongo/mongo-personal-data.js';
+export { UnreadableSeal } from './personal-data.js';
+export type { PersonalData } from './personal-data.js';
+export { openSqlitePersonalData } from './sqlite/sqlite-personal-data.js';
+export type { SqlitePersonalDataOptions } from './sqlite/sqlite-personal-data.js';
+export { isSealable, MAX_TEXT_BYTES, MAX_TEXT_CHARACTERS } from './user-key.js';

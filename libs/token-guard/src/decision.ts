@@ -1,0 +1,145 @@
+import { timingSafeEqual } from 'node:crypto';
+import { isWellFormedSecret, secretDigest, userNameDigest } from '@token-status/contracts';
+import type { Credential } from './credential.js';
+import type { Freshness } from './freshness.js';
+import type { TokenEntry, TokenTable } from './token-table.js';
+
+/** What a gateway finds out about a credential, of which most is told to nobody. */
+export type Finding =
+  | 'active'
+  | 'disabled'
+  | 'expired'
+  | 'revoked'
+  | 'parked'
+  | 'unknown'
+  | 'wrong-user-name'
+  | 'malformed'
+  | 'none'
+  | 'stale'
+  | 'behind';
+
+/** What the caller learns. */
+export type Outcome =
+  | 'pass'
+  /** Only for who holds the full secret, and for Basic names its owner. */
+  | 'disabled'
+  /** One answer for everybody who does not hold a valid secret (rule 13, `precise.md` 21). */
+  | 'stranger'
+  /** No credential came: the challenges, without an error (RFC 6750 §3.1). */
+  | 'challenge'
+  /** Nobody is told anything: the gateway can't know. */
+  | 'unavailable';
+
+/** The one table from status to outcome, behind every surface. */
+export const OUTCOMES: Readonly<Record<Finding, Outcome>> = {
+  active: 'pass',
+  disabled: 'disabled',
+  expired: 'stranger',
+  revoked: 'stranger',
+  parked: 'stranger',
+  unknown: 'stranger',
+  'wrong-user-name': 'stranger',
+  malformed: 'stranger',
+  none: 'challenge',
+  stale: 'unavailable',
+  behind: 'unavailable',
+};
+
+/** Whose credential it is: said to nobody but who may pass. */
+export interface TokenIdentity {
+  readonly tokenId: string;
+  readonly userId: string;
+  readonly accountId: string;
+  readonly version: number;
+}
+
+export type Decision =
+  | {
+      readonly outcome: 'pass';
+      readonly finding: 'active';
+      readonly token: TokenIdentity;
+      /** For so long the answer may be out of date, in milliseconds. */
+      readonly ageMs: number;
+    }
+  | {
+      readonly outcome: Exclude<Outcome, 'pass'>;
+      /** For counting and for operators; never for the caller. */
+      readonly finding: Exclude<Finding, 'active'>;
+    };
+
+export interface DecisionInput {
+  readonly credential: Credential;
+  readonly freshness: Freshness;
+  readonly table: TokenTable;
+  /** The highest position up to which everything was seen. */
+  readonly watermark: number;
+  /** The caller wants an answer at least as new as this position (`X-Min-Position`); 0 = any. */
+  readonly minPosition: number;
+  /** The wall clock, milliseconds since the Unix epoch. */
+  readonly now: number;
+}
+
+const DUMMY: TokenEntry = {
+  tokenId: '',
+  userId: '',
+  accountId: '',
+  version: 0,
+  disabled: false,
+  revoked: false,
+  expiresAt: null,
+  secretDigest: Buffer.alloc(32),
+  userNameDigest: Buffer.alloc(32),
+  parked: false,
+};
+
+/** Whether a credential passes. Freshness comes first: a gateway that can't know tells nobody anything. */
+export function decide(input: DecisionInput): Decision {
+  const { credential, freshness, table } = input;
+  if (freshness.state !== 'fresh') return refuse('stale');
+  if (input.watermark < input.minPosition) return refuse('behind');
+  if (credential.kind === 'none') return refuse('none');
+  if (credential.kind === 'malformed' || !isWellFormedSecret(credential.secret)) {
+    return refuse('malformed');
+  }
+  // From here on the same work for every credential, whatever is stored: both digests are computed and
+  // compared, against a dummy where nothing is known.
+  const digest = Buffer.from(secretDigest(credential.secret), 'hex');
+  const found = table.lookup(digest);
+  const entry = found ?? DUMMY;
+  const sameSecret = timingSafeEqual(digest, entry.secretDigest);
+  const sameUserName =
+    credential.kind === 'bearer' ||
+    timingSafeEqual(
+      Buffer.from(userNameDigest(credential.secret, credential.userName), 'hex'),
+      entry.userNameDigest,
+    );
+  if (!found || !sameSecret) return refuse('unknown');
+  if (!sameUserName) return refuse('wrong-user-name');
+  const finding = statusOf(found, input.now);
+  if (finding !== 'active') return refuse(finding);
+  const { tokenId, userId, accountId, version } = found;
+  return {
+    outcome: 'pass',
+    finding,
+    token: { tokenId, userId, accountId, version },
+    ageMs: freshness.ageMs,
+  };
+}
+
+/** Revoked > expired > disabled > active (`precise.md` 19); before all, what could not be read. */
+function statusOf(
+  entry: TokenEntry,
+  now: number,
+): 'active' | 'disabled' | 'expired' | 'revoked' | 'parked' {
+  if (entry.parked) return 'parked';
+  if (entry.revoked) return 'revoked';
+  if (entry.expiresAt !== null && now >= entry.expiresAt) return 'expired';
+  if (entry.disabled) return 'disabled';
+  return 'active';
+}
+
+const REFUSALS = Object.fromEntries(
+  Object.entries(OUTCOMES).map(([finding, outcome]) => [finding, { finding, outcome }]),
+) as Readonly<Record<Exclude<Finding, 'active'>, Decision>>;
+
+const refuse = (finding: Exclude<Finding, 'active'>): Decision => REFUSALS[finding];

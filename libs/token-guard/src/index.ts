@@ -1,0 +1,26 @@
+export type { Clocks } from './clocks.js';
+export { MAX_AUTHORIZATION_LENGTH, parseCredential } from './credential.js';
+export type { Credential } from './credential.js';
+export { OUTCOMES } from './decision.js';
+export type { Decision, Finding, Outcome, TokenIdentity } from './decision.js';
+export { ExactTable } from './exact-table.js';
+export type { ClockOffset, Freshness } from './freshness.js';
+export { headerValue, httpAnswer } from './http-answer.js';
+export type { HttpAnswer } from './http-answer.js';
+export type { Alarm, IntakeCounts } from './intake.js';
+export { createTokenGuard } from './token-guard.js';
+export type {
+  CheckInput,
+  GuardEvents,
+  GuardState,
+  TokenGuard,
+  TokenGuardOptions,
+} from './token-guard.js';
+export type {
+  Applied,
+  ParkedToken,
+  TokenChange,
+  TokenCounts,
+  TokenEntry,
+  TokenTable,
+} from './token-table.js';

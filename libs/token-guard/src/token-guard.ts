@@ -1,0 +1,504 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { readHeartbeat } from '@token-status/contracts';
+import type { Topics } from '@token-status/contracts';
+import { OffsetOutOfRange } from '@token-status/event-bus';
+import type { Batch, EventBus, Offsets, Publisher, TopicSpec } from '@token-status/event-bus';
+import { systemClocks } from './clocks.js';
+import type { Clocks } from './clocks.js';
+import { parseCredential } from './credential.js';
+import { decide } from './decision.js';
+import type { Decision } from './decision.js';
+import { ExactTable } from './exact-table.js';
+import { FreshnessProof } from './freshness.js';
+import type { ClockOffset, Freshness } from './freshness.js';
+import { Intake } from './intake.js';
+import type { Alarm, IntakeCounts } from './intake.js';
+import { KeptSubscription } from './kept-subscription.js';
+import { within } from './retry.js';
+import type { ParkedToken, TokenChange, TokenCounts, TokenTable } from './token-table.js';
+
+export interface TokenGuardOptions {
+  /** Stays the caller's: `close()` of the guard leaves it open. */
+  readonly bus: EventBus;
+  readonly topics: Topics;
+  /** Made where they are missing, before the first subscription; none by default. */
+  readonly ensureTopics?: readonly TopicSpec[];
+  /** 1 to 128 of `A-Za-z0-9._:-`, another for each process: the relay echoes probes by it. */
+  readonly gatewayId: string;
+  /** What stands before the user name in Basic (rule 12). Default `BOOMI_TOKEN.` */
+  readonly basicPrefix?: string;
+  /** Of the log (`precise.md` 5). Without it the first that is seen is adopted. */
+  readonly epoch?: string;
+  /** Older than this and nobody passes. Default 5000. */
+  readonly maxStalenessMs?: number;
+  /** A wall clock further from the relay's than this makes the guard stale. Default 500. */
+  readonly maxClockErrorMs?: number;
+  /** Default 250. */
+  readonly probeEveryMs?: number;
+  /** So long without anything new, while the broker has something new, and a subscription is made again. Default 2000. */
+  readonly silentAfterMs?: number;
+  readonly clocks?: Clocks;
+  /** 0 ≤ value < 1, for jitter only. */
+  readonly random?: () => number;
+  /** Makes an empty table. Default: the exact one. */
+  readonly table?: () => TokenTable;
+  readonly onAlarm?: (alarm: Alarm) => void;
+  /** Faults that are being retried: a broker that is away, say. */
+  readonly onFault?: (fault: Error) => void;
+}
+
+export interface CheckInput {
+  /** Every value of the request's `Authorization` header: more than one is malformed. */
+  readonly authorization?: string | readonly string[] | undefined;
+  /** The answer must be at least as new as this position of the log. */
+  readonly minPosition?: number;
+}
+
+export interface GuardState {
+  readonly gatewayId: string;
+  readonly state: Freshness['state'];
+  /** null when fresh. */
+  readonly why: string | null;
+  /** Since the newest proof; null before the first. */
+  readonly ageMs: number | null;
+  readonly epoch: string | null;
+  readonly watermark: number;
+  /** The highest head of the log that a heartbeat told of; null before the first. */
+  readonly headPosition: number | null;
+  /** The relay's clock less ours; null before the first exchange. */
+  readonly clockOffset: ClockOffset | null;
+  readonly tokens: TokenCounts;
+  /** The first 20. */
+  readonly parkedTokens: readonly ParkedToken[];
+  readonly events: IntakeCounts;
+  /** Events topic: partition → next offset. */
+  readonly offsets: Offsets;
+  readonly alarms: number;
+  /** Subscriptions made again because they had gone silent. */
+  readonly rebuilds: number;
+}
+
+/** `disabled`, `enabled`, `revoked`, `parked`: a token's id. `stale`: why. */
+export interface GuardEvents {
+  disabled: [tokenId: string];
+  enabled: [tokenId: string];
+  revoked: [tokenId: string];
+  parked: [tokenId: string];
+  stale: [why: string];
+  fresh: [];
+}
+
+type Listeners = { readonly [E in keyof GuardEvents]: ((...args: GuardEvents[E]) => void)[] };
+
+export interface TokenGuard {
+  /** Resolves when the guard is fresh for the first time; rejects when it is closed before that. */
+  ready(): Promise<void>;
+  /** Whether a credential passes, now. In memory; never throws; the same for every surface. */
+  check(input: CheckInput): Decision;
+  freshness(): Freshness;
+  state(): GuardState;
+  /**
+   * Changes of tokens are told from the first `fresh` on, and not while the history is read again:
+   * after `stale`, who holds something open checks it anew on `fresh`.
+   */
+  on<E extends keyof GuardEvents>(
+    event: E,
+    listener: (...args: GuardEvents[E]) => void,
+  ): TokenGuard;
+  /** Resolves when nothing is read or sent any more. Idempotent. */
+  close(): Promise<void>;
+}
+
+const CHANGES_TOLD: Partial<
+  Record<TokenChange | 'parked', 'disabled' | 'enabled' | 'revoked' | 'parked'>
+> = {
+  disabled: 'disabled',
+  enabled: 'enabled',
+  revoked: 'revoked',
+  parked: 'parked',
+};
+
+/** A batch is taken in slices, so that checks are answered while the history is read. */
+const SLICE = 200;
+const SUBSCRIBE_TIMEOUT_MS = 60_000;
+const ASK_TIMEOUT_MS = 5_000;
+const TOPIC_CHECK_EVERY_MS = 30_000;
+const PROBE_TIMEOUT_MS = 1_000;
+/** Probes on their way to the broker at once; more say nothing more. */
+const MAX_PROBES_IN_FLIGHT = 4;
+
+/** Starts at once, and goes on trying where the broker is away: until then every check is `unavailable`. */
+export function createTokenGuard(options: TokenGuardOptions): TokenGuard {
+  return new Guard(options).start();
+}
+
+class Guard implements TokenGuard {
+  readonly #options: Required<
+    Omit<TokenGuardOptions, 'ensureTopics' | 'epoch' | 'onAlarm' | 'onFault'>
+  > &
+    Pick<TokenGuardOptions, 'ensureTopics' | 'onAlarm' | 'onFault'>;
+  readonly #listeners: Listeners = {
+    disabled: [],
+    enabled: [],
+    revoked: [],
+    parked: [],
+    stale: [],
+    fresh: [],
+  };
+  readonly #events: KeptSubscription;
+  readonly #heartbeats: KeptSubscription;
+  readonly #ready: Promise<void>;
+  #settleReady!: { resolve: () => void; reject: (why: Error) => void };
+  #intake: Intake;
+  #proof: FreshnessProof;
+  #timer: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | null = null;
+  #told: Freshness['state'] = 'starting';
+  /** The history is being read for the first time, or again. */
+  #replaying = true;
+  #publisher: Promise<Publisher> | null = null;
+  #probesInFlight = 0;
+  #topicsEnsured: Promise<void> | null = null;
+  #topicId: string | null = null;
+  #topicCheckedAt = 0;
+  #heartbeatAt: number;
+  #eventAt: number;
+  #watching = false;
+  readonly #alarmedOnce = new Set<Alarm['code']>();
+  #alarms = 0;
+  #rebuilds = 0;
+
+  constructor(options: TokenGuardOptions) {
+    this.#options = {
+      basicPrefix: 'BOOMI_TOKEN.',
+      maxStalenessMs: 5000,
+      maxClockErrorMs: 500,
+      probeEveryMs: 250,
+      silentAfterMs: 2000,
+      clocks: systemClocks,
+      random: Math.random,
+      table: () => new ExactTable(),
+      ...options,
+    };
+    this.#ready = new Promise((resolve, reject) => (this.#settleReady = { resolve, reject }));
+    // Nobody has to wait for it.
+    this.#ready.catch(() => undefined);
+    this.#proof = this.#newProof(options.epoch ?? null);
+    this.#intake = this.#newIntake();
+    this.#heartbeatAt = this.#eventAt = this.#options.clocks.monotonic();
+    const retry = { firstMs: 250, maxMs: 5000, random: this.#options.random };
+    const { bus, topics } = this.#options;
+    const shared = { bus, retry, subscribeTimeoutMs: SUBSCRIBE_TIMEOUT_MS };
+    this.#events = new KeptSubscription({
+      ...shared,
+      topic: topics.events,
+      prepare: () => this.#prepare(),
+      startAt: (partition) => this.#intake.positions.get(partition) ?? 'earliest',
+      onBatch: (batch) => this.#takeEvents(batch),
+      // Silence counts from here: joining may have taken longer than that.
+      onSubscribed: () => (this.#eventAt = this.#options.clocks.monotonic()),
+      onFault: (fault, ended) => {
+        this.#options.onFault?.(fault);
+        if (ended && fault instanceof OffsetOutOfRange) this.#readAgain(fault.message);
+      },
+    });
+    this.#heartbeats = new KeptSubscription({
+      ...shared,
+      topic: topics.heartbeats,
+      prepare: () => this.#ensureTopics(),
+      startAt: () => 'latest',
+      onBatch: (batch) => this.#takeHeartbeats(batch),
+      onSubscribed: () => (this.#heartbeatAt = this.#options.clocks.monotonic()),
+      onFault: (fault) => this.#options.onFault?.(fault),
+    });
+  }
+
+  start(): this {
+    this.#events.start();
+    this.#heartbeats.start();
+    this.#timer = setInterval(() => this.#tick(), this.#options.probeEveryMs);
+    return this;
+  }
+
+  ready(): Promise<void> {
+    return this.#ready;
+  }
+
+  check({ authorization, minPosition = 0 }: CheckInput): Decision {
+    return decide({
+      credential: parseCredential(authorization, this.#options.basicPrefix),
+      freshness: this.#proof.judge(),
+      table: this.#intake.table,
+      watermark: this.#intake.watermark,
+      minPosition,
+      now: this.#options.clocks.wall(),
+    });
+  }
+
+  freshness(): Freshness {
+    return this.#proof.judge();
+  }
+
+  state(): GuardState {
+    const freshness = this.#proof.judge();
+    return {
+      gatewayId: this.#options.gatewayId,
+      state: freshness.state,
+      why: freshness.state === 'fresh' ? null : freshness.why,
+      ageMs: freshness.ageMs,
+      epoch: this.#proof.epoch,
+      watermark: this.#intake.watermark,
+      headPosition: this.#proof.newestPosition,
+      clockOffset: this.#proof.clockOffset(),
+      tokens: this.#intake.table.counts(),
+      parkedTokens: this.#intake.table.parked(20),
+      events: this.#intake.counts,
+      offsets: new Map(this.#intake.positions),
+      alarms: this.#alarms,
+      rebuilds: this.#rebuilds,
+    };
+  }
+
+  on<E extends keyof GuardEvents>(event: E, listener: (...args: GuardEvents[E]) => void): this {
+    this.#listeners[event].push(listener);
+    return this;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#settleReady.reject(new Error('the token guard was closed'));
+    await Promise.all([this.#events.close(), this.#heartbeats.close()]);
+    const publisher = await this.#publisher?.catch(() => null);
+    await publisher?.close();
+  }
+
+  // Reading
+
+  async #takeEvents({ records, partition, nextOffset, signal }: Batch): Promise<void> {
+    // The intake of the moment: should the history be read again meanwhile, this batch is not part of it.
+    const intake = this.#intake;
+    for (let from = 0; from < records.length; from += SLICE) {
+      if (signal.aborted || intake !== this.#intake) return;
+      for (const record of records.slice(from, from + SLICE)) intake.take(record);
+      this.#eventAt = this.#options.clocks.monotonic();
+      this.#proof.reach(intake.watermark);
+      if (from + SLICE < records.length) await nextTurn();
+    }
+    intake.goOnFrom(partition, nextOffset);
+    this.#tellTransition();
+  }
+
+  #takeHeartbeats({ records }: Batch): Promise<void> {
+    for (const record of records) {
+      const heartbeat = readHeartbeat(record.value);
+      // What is no heartbeat proves nothing: as good as not sent.
+      if (!heartbeat) continue;
+      this.#heartbeatAt = this.#options.clocks.monotonic();
+      if (this.#proof.accepts(heartbeat.epoch)) {
+        this.#proof.hear(heartbeat, this.#intake.watermark);
+      } else {
+        this.#alarmOnce('foreign-epoch', 'a heartbeat of another log came');
+      }
+    }
+    this.#tellTransition();
+    return Promise.resolve();
+  }
+
+  /** Before each subscription to the events: offsets mean something only in the topic they are from. */
+  async #prepare(): Promise<void> {
+    await this.#ensureTopics();
+    const { bus, topics } = this.#options;
+    this.#checkTopic(await bus.topicId(topics.events));
+  }
+
+  /** Once: what is missing later was there, and is for an operator to look at. */
+  async #ensureTopics(): Promise<void> {
+    const { bus, ensureTopics = [] } = this.#options;
+    const ensuring = (this.#topicsEnsured ??= bus.ensureTopics(ensureTopics));
+    try {
+      await ensuring;
+    } catch (fault) {
+      this.#topicsEnsured = null;
+      throw fault;
+    }
+  }
+
+  #checkTopic(topicId: string): boolean {
+    this.#topicCheckedAt = this.#options.clocks.monotonic();
+    const same = this.#topicId === null || this.#topicId === topicId;
+    this.#topicId = topicId;
+    if (!same) this.#readAgain('the events topic is another one under the same name');
+    return same;
+  }
+
+  /** Forgets all and reads the history from its beginning; nobody passes until that is proven complete. */
+  #readAgain(why: string): void {
+    this.#alarm({ code: 'history-replaced', message: `${why}: reading everything again` });
+    this.#replaying = true;
+    // The epoch stays: only configuration may change logs.
+    this.#proof = this.#newProof(this.#proof.epoch);
+    this.#intake = this.#newIntake();
+    this.#tellTransition();
+  }
+
+  #newProof(epoch: string | null): FreshnessProof {
+    const { gatewayId, maxStalenessMs, maxClockErrorMs, clocks } = this.#options;
+    return new FreshnessProof({ gatewayId, epoch, maxStalenessMs, maxClockErrorMs, clocks });
+  }
+
+  #newIntake(): Intake {
+    const proof = this.#proof;
+    return new Intake(this.#options.table(), {
+      acceptsEpoch: (epoch) => proof.accepts(epoch),
+      onBroken: (why) => proof.fail(why),
+      onAlarm: (alarm) => this.#alarm(alarm),
+      onChange: (tokenId, change) => {
+        const event = CHANGES_TOLD[change];
+        if (event && !this.#replaying) this.#emit(event, tokenId);
+      },
+    });
+  }
+
+  // Proving
+
+  #tick(): void {
+    void this.#sendProbe();
+    this.#tellTransition();
+    void this.#watch();
+  }
+
+  async #sendProbe(): Promise<void> {
+    if (this.#probesInFlight >= MAX_PROBES_IN_FLIGHT) return;
+    this.#probesInFlight++;
+    try {
+      const publisher = await within(ASK_TIMEOUT_MS, 'connecting', this.#connectedPublisher());
+      if (this.#closing) return;
+      // Only now: time spent on connecting would count against the proof.
+      const probe = this.#proof.probe();
+      const record = { key: this.#options.gatewayId, headers: {}, value: JSON.stringify(probe) };
+      const sending = publisher.publish(this.#options.topics.probes, [record]);
+      // One that hangs must not keep the next ones back.
+      await within(PROBE_TIMEOUT_MS, 'sending a probe', sending);
+    } catch (fault) {
+      // The next probe is as good; without any, the guard goes stale by itself.
+      if (!this.#closing) this.#options.onFault?.(asError(fault));
+    } finally {
+      this.#probesInFlight--;
+    }
+  }
+
+  #connectedPublisher(): Promise<Publisher> {
+    if (!this.#publisher) {
+      const connecting = this.#options.bus.publisher();
+      this.#publisher = connecting;
+      connecting.catch(() => {
+        this.#publisher = null;
+      });
+    }
+    return this.#publisher;
+  }
+
+  // Watching (`precise.md` 11)
+
+  /**
+   * A consumer may stall for hours without an error, and heartbeats are the only witness. Its
+   * subscription is made again only while the broker has something that it has not read: where the
+   * relay or the broker is away, a new consumer would help nobody.
+   */
+  async #watch(): Promise<void> {
+    if (this.#watching) return;
+    this.#watching = true;
+    try {
+      const { clocks, silentAfterMs, topics } = this.#options;
+      const now = clocks.monotonic();
+      if (now - this.#heartbeatAt > silentAfterMs) {
+        this.#heartbeatAt = now;
+        if (await this.#hasMore(topics.heartbeats, this.#heartbeats.positions())) {
+          this.#rebuild(this.#heartbeats, topics.heartbeats);
+        }
+      }
+      const behind = (this.#proof.newestPosition ?? 0) > this.#intake.watermark;
+      if (behind && now - this.#eventAt > silentAfterMs) {
+        this.#eventAt = now;
+        if (await this.#hasMore(topics.events, this.#events.positions())) {
+          this.#rebuild(this.#events, topics.events);
+        }
+      }
+      if (this.#topicId !== null && now - this.#topicCheckedAt > TOPIC_CHECK_EVERY_MS) {
+        this.#topicCheckedAt = now;
+        const ask = this.#options.bus.topicId(topics.events);
+        const topicId = await within(ASK_TIMEOUT_MS, 'asking for the topic id', ask);
+        if (!this.#checkTopic(topicId)) this.#events.rebuild();
+      }
+    } catch (fault) {
+      this.#options.onFault?.(asError(fault));
+    } finally {
+      this.#watching = false;
+    }
+  }
+
+  async #hasMore(topic: string, positions: Offsets | null): Promise<boolean> {
+    // Without a subscription, one is being made already.
+    if (!positions) return false;
+    const ask = this.#options.bus.ends(topic);
+    const ends = await within(ASK_TIMEOUT_MS, `asking for the ends of ${topic}`, ask);
+    for (const [partition, end] of ends) {
+      if (end > (positions.get(partition) ?? 0n)) return true;
+    }
+    return false;
+  }
+
+  #rebuild(subscription: KeptSubscription, topic: string): void {
+    this.#rebuilds++;
+    this.#alarm({
+      code: 'consumer-silent',
+      message: `nothing came from ${topic} though there is more: subscribing again`,
+    });
+    subscription.rebuild();
+  }
+
+  // Telling
+
+  #tellTransition(): void {
+    const freshness = this.#proof.judge();
+    if (freshness.state === 'fresh') {
+      this.#replaying = false;
+      this.#settleReady.resolve();
+    }
+    const before = this.#told;
+    this.#told = freshness.state;
+    if (before === freshness.state) return;
+    if (freshness.state === 'fresh') this.#emit('fresh');
+    else if (before === 'fresh') this.#emit('stale', freshness.why);
+  }
+
+  #emit<E extends keyof GuardEvents>(event: E, ...args: GuardEvents[E]): void {
+    for (const listener of this.#listeners[event]) {
+      try {
+        listener(...args);
+      } catch (fault) {
+        // It must not stop the reading, nor the other listeners.
+        this.#alarm({ code: 'listener-failed', message: `${event}: ${asError(fault).message}` });
+      }
+    }
+  }
+
+  #alarmOnce(code: Alarm['code'], message: string): void {
+    if (this.#alarmedOnce.has(code)) return;
+    this.#alarmedOnce.add(code);
+    this.#alarm({ code, message });
+  }
+
+  #alarm(alarm: Alarm): void {
+    this.#alarms++;
+    this.#options.onAlarm?.(alarm);
+  }
+}
+
+const asError = (fault: unknown): Error =>
+  fault instanceof Error ? fault : new Error(String(fault));

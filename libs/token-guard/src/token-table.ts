@@ -1,0 +1,66 @@
+import type { PublishedEvent } from '@token-status/contracts';
+
+/** What a gateway knows of a token: no more than its decision needs. */
+export interface TokenEntry {
+  readonly tokenId: string;
+  readonly userId: string;
+  readonly accountId: string;
+  /** Of the newest event that was applied. */
+  readonly version: number;
+  readonly disabled: boolean;
+  readonly revoked: boolean;
+  /** Milliseconds since the Unix epoch; null = never. Whether it has passed is the clock's business. */
+  readonly expiresAt: number | null;
+  /** SHA-256 of the secret, 32 bytes: the key that the entry was found by. */
+  readonly secretDigest: Uint8Array;
+  /** HMAC-SHA-256 of the owner's user name, 32 bytes (`precise.md` 23). */
+  readonly userNameDigest: Uint8Array;
+  /** An event of this token could not be applied: it is denied, whatever else is said here (decision 8). */
+  readonly parked: boolean;
+}
+
+export type TokenChange = 'added' | 'renamed' | 'disabled' | 'enabled' | 'revoked';
+
+export type Applied =
+  | { readonly kind: 'applied'; readonly change: TokenChange }
+  /** Had been applied before: the same version and the same event id. */
+  | { readonly kind: 'repeated' }
+  /** This event is a fault; its token is parked from now on. */
+  | { readonly kind: 'parked'; readonly why: string }
+  /** The token had been parked before; the event waits behind the one that parked it. */
+  | { readonly kind: 'behind-parked' };
+
+/** Tokens by what is stored of them; an expired one counts as what it was, since expiry is no event. */
+export interface TokenCounts {
+  readonly active: number;
+  readonly disabled: number;
+  readonly revoked: number;
+  readonly parked: number;
+}
+
+export interface ParkedToken {
+  readonly tokenId: string;
+  readonly why: string;
+}
+
+/**
+ * The statuses of all tokens, by the digest of the secret. Synchronous and in memory.
+ *
+ * Any interleaving of different tokens' events, any repetition, and any restart from an earlier
+ * offset must leave the table that one full replay leaves (`token-table.contract.spec.ts` holds every
+ * implementation to that).
+ */
+export interface TokenTable {
+  /**
+   * Applies the event iff its version is its token's next. Never throws on an event that could be
+   * read: what does not fit parks its token, and a parked token stays so.
+   */
+  apply(event: PublishedEvent): Applied;
+  /** Denies a token of which an event could not be read. @returns whether it had not been parked yet. */
+  park(tokenId: string, why: string): boolean;
+  /** @param secretDigest 32 bytes. @returns the entry, parked ones too; null where there is none. */
+  lookup(secretDigest: Uint8Array): TokenEntry | null;
+  counts(): TokenCounts;
+  /** The first `limit` of the parked tokens, for operators. */
+  parked(limit: number): readonly ParkedToken[];
+}
