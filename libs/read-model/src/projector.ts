@@ -240,7 +240,11 @@ export class Projector {
           mode: { kind: 'shared', group },
           startAt: (partition) => this.#startAt(repository, partition),
           onBatch: (batch) => this.#onEvents(repository, batch),
-          onAssigned: (partitions) => this.#keepOnly(partitions),
+          onAssigned: (partitions) => {
+            // It reads again, whatever was the matter; on a quiet topic no batch comes to say so.
+            this.#trouble.delete('events');
+            this.#keepOnly(partitions);
+          },
         }),
       );
       const heartbeats = await this.#subscribe('heartbeats', over, signal, {

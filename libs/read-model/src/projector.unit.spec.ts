@@ -132,6 +132,22 @@ describe('the projector on the in-process bus and SQLite', () => {
     expect(projector.readiness()).toEqual({ ok: true });
   });
 
+  it('is ready again after its consumer crashed and came back, though no event comes', async () => {
+    const { projector } = start({
+      bus: {
+        ...bus,
+        subscribe: (options) => {
+          options.onFault?.(new Error('the coordinator is loading'), false);
+          return bus.subscribe(options);
+        },
+      },
+    });
+    await until(async () => {
+      await complete();
+      return projector.readiness().ok;
+    });
+  });
+
   it('is not ready while no heartbeat comes, though nothing stalls', async () => {
     let now = 1000;
     const { alarms, projector } = start({ now: () => now, stallMs: 1000 });

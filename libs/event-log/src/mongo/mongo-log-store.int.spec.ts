@@ -1,9 +1,13 @@
+import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { MongoClient } from 'mongodb';
 import { eventLogContract } from '../../../../test/contracts/event-log.contract.js';
-import { take } from '../../../../test/contracts/seats.js';
+import { count, take } from '../../../../test/contracts/seats.js';
 import { until } from '../../../../test/contracts/until.js';
+import { dropDatabases } from '../../../../test/servers/drop-databases.js';
 import { openEventLog } from '../open-event-log.js';
 import { openMongoLogStore } from './mongo-log-store.js';
 
@@ -60,4 +64,34 @@ describe('MongoDB, when it takes the change stream away', () => {
       await client.close();
     }
   });
+});
+
+describe('MongoDB, when a writer is killed between its inserts and its commit', () => {
+  it.each([
+    ['one event', 1],
+    ['several events', 3],
+  ])(
+    'takes %s of another writer long before the server ends the transaction',
+    async (_, events) => {
+      const database = `test_log_${randomBytes(6).toString('hex')}`;
+      const log = openEventLog(await openMongoLogStore({ uri, database }), { timeoutMs: 20_000 });
+      const dead = fork(resolve('test/dist/contracts/dead-writer.js'), [uri, database], {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        execArgv: [],
+      });
+      try {
+        await take(log, 'a', 'anna');
+        await once(dead, 'message');
+        dead.kill('SIGKILL');
+        await once(dead, 'exit');
+        // By default the server would take 60 s.
+        expect(await count(log, 'b', events)).toMatchObject({ kind: 'recorded' });
+      } finally {
+        dead.kill('SIGKILL');
+        await log.close();
+        await dropDatabases(uri, database);
+      }
+    },
+    30_000,
+  );
 });

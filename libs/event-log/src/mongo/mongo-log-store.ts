@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MongoClient, MongoServerError, WriteConcern } from 'mongodb';
-import type { ChangeStream, ClientSession, Collection, Db, Timestamp } from 'mongodb';
+import type { Binary, ChangeStream, ClientSession, Collection, Db, Timestamp } from 'mongodb';
 import type { RecordedEvent } from '@token-status/contracts';
 import { genesisHash } from '../hash-chain.js';
 import type {
@@ -30,6 +30,14 @@ interface EventDocument extends Omit<RecordedEvent, 'position'> {
 const MAJORITY = new WriteConcern('majority', 5000, true);
 const DUPLICATE_KEY = 11000;
 const WRITE_CONFLICT = 112;
+const MAX_TIME_EXPIRED = 50;
+
+/** A writer's commit takes milliseconds: one that stands in the way for so long is dead, or as good as. */
+const BLOCKED_MS = 500;
+/** How long a lone insert waits behind somebody's open transaction before it gives up. */
+const INSERT_MS = 1000;
+/** After which a writer that did not renew its registration can have no transaction open any more. */
+const REGISTERED_MS = 10 * 60_000;
 
 /** @throws MongoError where the database can't be reached; the caller tries again. */
 export async function openMongoLogStore(options: MongoLogStoreOptions): Promise<LogStore> {
@@ -88,6 +96,9 @@ class MongoLogStore implements LogStore {
   readonly #outcomes: Collection<StoredOutcome>;
   readonly #fences: Collection<{ _id: string; writes: number }>;
   readonly #wakeUps: AppendWakeUps;
+  readonly #transactions: WriterTransactions;
+  /** Since when which position could not be written though nobody's event is there. */
+  #blocked: { readonly at: string; readonly since: number } | null = null;
   /** When this store's newest write was: reads come after it, even from another primary. */
   #written: Timestamp | undefined;
 
@@ -104,6 +115,7 @@ class MongoLogStore implements LogStore {
     this.leases = mongoLeases(db);
     this.checkpoints = mongoCheckpoints(db);
     this.#wakeUps = new AppendWakeUps(this.#events, onFault);
+    this.#transactions = new WriterTransactions(client, db);
   }
 
   fence(): Promise<Head> {
@@ -128,26 +140,31 @@ class MongoLogStore implements LogStore {
     const documents = events.map(toDocument);
     const [only] = documents;
     try {
-      await this.#inSession(async (session) => {
-        if (only && documents.length === 1 && outcomes.length === 0) {
-          await this.#events.insertOne(only, { session });
-        } else {
-          await this.#inTransaction(session, async () => {
-            if (documents.length > 0) await this.#events.insertMany(documents, { session });
-            if (outcomes.length > 0) {
-              await this.#outcomes.insertMany(
-                outcomes.map((outcome) => ({ ...outcome })),
-                { session },
-              );
-            }
-          });
-        }
-        this.#noteWrite(session);
-      });
+      if (only && documents.length === 1 && outcomes.length === 0) {
+        await this.#inSession(async (session) => {
+          await this.#events.insertOne(only, { session, maxTimeMS: INSERT_MS });
+          this.#noteWrite(session);
+        });
+      } else {
+        await this.#transactions.run(async (session) => {
+          if (documents.length > 0) await this.#events.insertMany(documents, { session });
+          if (outcomes.length > 0) {
+            await this.#outcomes.insertMany(
+              outcomes.map((outcome) => ({ ...outcome })),
+              { session },
+            );
+          }
+        });
+        this.#noteWrite(this.#transactions.session);
+      }
     } catch (fault) {
+      if (isServerError(fault, WRITE_CONFLICT, MAX_TIME_EXPIRED)) {
+        await this.#unblock(JSON.stringify(only?._id ?? outcomes[0]?.commandId));
+      }
       if (isServerError(fault, DUPLICATE_KEY, WRITE_CONFLICT)) return 'lost';
       throw fault;
     }
+    this.#blocked = null;
     this.#wakeUps.ring();
     return 'committed';
   }
@@ -198,6 +215,7 @@ class MongoLogStore implements LogStore {
 
   async close(): Promise<void> {
     await this.#wakeUps.close();
+    await this.#transactions.close();
     await this.#client.close();
   }
 
@@ -212,17 +230,17 @@ class MongoLogStore implements LogStore {
     }
   }
 
-  /** Not `withTransaction`, which would try a lost race again blindly (`precise.md` 1). */
-  async #inTransaction(session: ClientSession, work: () => Promise<void>): Promise<void> {
-    session.startTransaction({ writeConcern: MAJORITY });
-    try {
-      await work();
-    } catch (fault) {
-      // What the server did not hear of ends by itself; the first fault is the one to tell.
-      await session.abortTransaction().catch(() => undefined);
-      throw fault;
-    }
-    await session.commitTransaction();
+  /**
+   * A writer that was killed between its inserts and its commit keeps its place locked until the server
+   * ends the transaction, by default after a minute. Nobody's event is there to be read meanwhile, so
+   * every other writer waits; the first that has waited long enough ends it.
+   */
+  async #unblock(at: string): Promise<void> {
+    const now = performance.now();
+    if (this.#blocked?.at !== at) this.#blocked = { at, since: now };
+    if (now - this.#blocked.since < BLOCKED_MS) return;
+    this.#blocked = null;
+    await this.#transactions.endOthers();
   }
 
   #noteWrite(session: ClientSession): void {
@@ -249,6 +267,78 @@ const toEvent = ({ _id, ...event }: EventDocument): RecordedEvent => ({
 
 const isServerError = (fault: unknown, ...codes: readonly number[]): boolean =>
   fault instanceof MongoServerError && codes.some((code) => fault.code === code);
+
+/**
+ * The transactions of this process's writer, one at a time, in a session that the log's database knows
+ * of: so another writer can end what this one leaves open when it dies. Ending a living writer's
+ * transaction does no harm: its outcome is then unknown to it, and sought (`precise.md` 2).
+ */
+class WriterTransactions {
+  readonly #client: MongoClient;
+  readonly #writers: Collection<{ _id: Binary; at: Date }>;
+  #session: ClientSession;
+  #registeredAt = -Infinity;
+
+  constructor(client: MongoClient, db: Db) {
+    this.#client = client;
+    this.#writers = db.collection('writers');
+    this.#session = client.startSession();
+  }
+
+  get session(): ClientSession {
+    return this.#session;
+  }
+
+  /** Not `withTransaction`, which would try a lost race again blindly (`precise.md` 1). */
+  async run(work: (session: ClientSession) => Promise<void>): Promise<void> {
+    if (performance.now() - this.#registeredAt > REGISTERED_MS) await this.#register();
+    const session = this.#session;
+    try {
+      session.startTransaction({ writeConcern: MAJORITY });
+      try {
+        await work(session);
+      } catch (fault) {
+        // What the server did not hear of ends by itself; the first fault is the one to tell.
+        await session.abortTransaction().catch(() => undefined);
+        throw fault;
+      }
+      await session.commitTransaction();
+    } catch (fault) {
+      if (!isServerError(fault, DUPLICATE_KEY, WRITE_CONFLICT)) await this.#renew();
+      throw fault;
+    }
+  }
+
+  async endOthers(): Promise<void> {
+    const own = this.#session.id?.id;
+    const others = await this.#writers.find({}, { projection: { _id: 1 } }).toArray();
+    const sessions = others
+      .map(({ _id }) => ({ id: _id }))
+      .filter(({ id }) => !own?.buffer || !id.buffer.every((byte, i) => byte === own.buffer[i]));
+    if (sessions.length > 0) await this.#client.db('admin').command({ killSessions: sessions });
+  }
+
+  async close(): Promise<void> {
+    const id = this.#session.id?.id;
+    if (id) await this.#writers.deleteOne({ _id: id }).catch(() => undefined);
+    await this.#session.endSession();
+  }
+
+  /** Outside of any transaction, and before the first: else nobody could know of it. */
+  async #register(): Promise<void> {
+    const id = this.#session.id?.id;
+    if (!id) throw new Error('the session has ended');
+    await this.#writers.updateOne({ _id: id }, { $set: { at: new Date() } }, { upsert: true });
+    this.#registeredAt = performance.now();
+  }
+
+  /** After an unknown outcome the session may be in any state, or ended by another writer. */
+  async #renew(): Promise<void> {
+    await this.#session.endSession().catch(() => undefined);
+    this.#session = this.#client.startSession();
+    this.#registeredAt = -Infinity;
+  }
+}
 
 /**
  * Hints that somebody appended: this process's own at once, others' by a change stream, which is
