@@ -21,6 +21,10 @@ import type { Figure } from './report.js';
  * collection with the same indexes on the same server at the same write concern, by the same number of
  * callers. The two take turns in short rounds, so that a noisy machine is noisy for both; figures are
  * medians over the rounds.
+ *
+ * Each append is on condition that nothing came to its token meanwhile, and on tokens that were in use
+ * lately, so that the figure is the append's and not a read's; `append.p50.1-cold` is with the read of a
+ * token that was not.
  */
 
 const CALLERS = [1, 16, 64, 256];
@@ -41,9 +45,9 @@ export async function benchAppend({ mongoUri }: { readonly mongoUri: string }): 
   try {
     const bare = await bareInserts(client, database);
     const append = appends(log);
-    // Both warm: connections open, code compiled.
-    await run(16, append, 500);
-    await run(16, bare, 500);
+    // Both warm: connections open, code compiled, each token's state known.
+    await times(64, append, TOKENS);
+    await times(64, bare, TOKENS);
 
     const figures: Figure[] = [];
     for (const callers of CALLERS) {
@@ -72,6 +76,14 @@ export async function benchAppend({ mongoUri }: { readonly mongoUri: string }): 
         });
       }
     }
+    const cold = await run(1, appends(log, 10 * TOKENS, Infinity), 2000);
+    figures.push({
+      metric: 'append.p50.1-cold',
+      value: percentile(cold.latencies, 0.5),
+      unit: 'ms',
+      floor: figures.find(({ metric }) => metric === 'append.p50.1')?.floor ?? null,
+      target: null,
+    });
     figures.push(await threeWriters(mongoUri, database, figures));
     return figures;
   } finally {
@@ -99,7 +111,7 @@ async function run(callers: number, once: () => Promise<void>, ms: number): Prom
 }
 
 const counts: Fold<number> = { name: 'bench', initial: 0, evolve: (n) => n + 1 };
-const TOKENS = 10_000;
+const TOKENS = 2000;
 
 /** An event such as a disable writes: about 500 bytes, with the tags of a token. */
 function draft(n: number): EventDraft {
@@ -127,11 +139,20 @@ function draft(n: number): EventDraft {
   };
 }
 
-/** Each call on the next token, in turn, on condition that nothing came to that token meanwhile. */
-export function appends(log: EventLog, from = 0): () => Promise<void> {
-  let n = from;
+async function times(callers: number, once: () => Promise<void>, calls: number): Promise<void> {
+  let left = calls;
+  await Promise.all(
+    Array.from({ length: callers }, async () => {
+      while (left-- > 0) await once();
+    }),
+  );
+}
+
+/** Each call on the next of so many tokens, in turn. */
+export function appends(log: EventLog, from = 0, tokens = TOKENS): () => Promise<void> {
+  let n = 0;
   return async () => {
-    const event = draft(n++ % TOKENS);
+    const event = draft(from + (n++ % tokens));
     await log.decideAndAppend<number, never>({
       commandId: newCommandId(),
       tags: event.tags.slice(0, 1),
@@ -174,8 +195,11 @@ async function threeWriters(
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     }),
   );
+  // All at once, or the last to get ready writes alone.
+  await Promise.all(writers.map((writer) => once(writer, 'message')));
   const rates = await Promise.all(
     writers.map(async (writer) => {
+      writer.send('go');
       const [perSecond] = (await once(writer, 'message')) as [number];
       await once(writer, 'exit');
       return perSecond;
@@ -195,7 +219,11 @@ if (process.send && process.argv[1] === fileURLToPath(import.meta.url)) {
   const log = openEventLog(await openMongoLogStore({ uri: mongoUri, database }), {
     timeoutMs: 30_000,
   });
-  const { perSecond } = await run(64, appends(log, Number(from)), 4000);
+  const append = appends(log, Number(from));
+  await times(64, append, TOKENS);
+  process.send('ready');
+  await once(process, 'message');
+  const { perSecond } = await run(64, append, 4000);
   await log.close();
   process.send(perSecond, () => process.disconnect());
 }
