@@ -34,8 +34,8 @@ const tier = (name, options = {}) => ({
 });
 
 const servers = {
-  globalSetup: '<rootDir>/test/dist/servers/jest-global-setup.js',
-  globalTeardown: '<rootDir>/test/dist/servers/jest-global-teardown.js',
+  globalSetup: '<rootDir>/test/servers/global-setup.mjs',
+  globalTeardown: '<rootDir>/test/servers/global-teardown.mjs',
 };
 
 export default {

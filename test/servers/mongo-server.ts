@@ -56,7 +56,11 @@ export async function startMongoReplicaSet(size: number): Promise<MongoReplicaSe
         replSetInitiate: {
           _id: REPLICA_SET,
           members: members.map(({ port }, _id) => ({ _id, host: `127.0.0.1:${port}` })),
-          settings: { electionTimeoutMillis: 2000 },
+          settings: {
+            electionTimeoutMillis: 2000,
+            heartbeatTimeoutSecs: 2,
+            catchUpTimeoutMillis: 2000,
+          },
         },
       }),
     );
@@ -92,6 +96,8 @@ async function startMember(
       ...['--setParameter', 'diagnosticDataCollectionEnabled=false', '--quiet'],
       // A primary that is asked to end waits 15 s for clients to leave and a successor to catch up.
       ...['--setParameter', 'shutdownTimeoutMillisForSignaledShutdown=500'],
+      // How long a secondary goes on waiting for a member that fell silent before it follows another.
+      ...['--setParameter', 'oplogNetworkTimeoutBufferSeconds=1'],
     ],
     answers: () =>
       directly(port, async (admin) => {

@@ -48,8 +48,10 @@ export async function openMongoLogStore(options: MongoLogStoreOptions): Promise<
     readPreference: 'primary',
     serverSelectionTimeoutMS: 2000,
     connectTimeoutMS: 2000,
+    // A member that was away is looked at again this often: it may be the next primary.
+    heartbeatFrequencyMS: 1000,
     // A silent server must not hold a commit for ever; its outcome is then unknown, and sought.
-    socketTimeoutMS: 10_000,
+    socketTimeoutMS: 3000,
   });
   try {
     await client.connect();

@@ -34,7 +34,9 @@ export async function openMongoPersonalData(
     readPreference: 'primary',
     serverSelectionTimeoutMS: 2000,
     connectTimeoutMS: 2000,
-    socketTimeoutMS: 10_000,
+    // A member that was away is looked at again this often: it may be the next primary.
+    heartbeatFrequencyMS: 1000,
+    socketTimeoutMS: 3000,
   });
   try {
     await client.connect();
