@@ -40,6 +40,9 @@ const servers = {
 
 export default {
   maxWorkers: 2,
+  // For every tier, and here: a project of its own cannot set it. A hang is all that it is to end; how long
+  // a condition may take is said where it is waited for.
+  testTimeout: 120_000,
   reporters: ['default', '<rootDir>/tools/count-reporter.mjs'],
   projects: [tier('unit'), tier('int', servers), tier('e2e', servers)],
 };

@@ -1,12 +1,19 @@
 import { findOrStartServers } from '../servers/index.js';
 import { benchAppend } from './append.bench.js';
+import { benchGateway } from './gateway.bench.js';
 import { report } from './report.js';
 import type { Figure } from './report.js';
 
 /** `npm run bench` runs all, `npm run bench <name> …` some; `-- --json` prints objects for programs. */
 const BENCHMARKS: Readonly<
-  Record<string, (servers: { readonly mongoUri: string }) => Promise<readonly Figure[]>>
-> = { append: benchAppend };
+  Record<
+    string,
+    (servers: {
+      readonly mongoUri: string;
+      readonly kafkaBrokers: string;
+    }) => Promise<readonly Figure[]>
+  >
+> = { append: benchAppend, gateway: benchGateway };
 
 const args = process.argv.slice(2);
 const json = args.includes('--json');
@@ -24,7 +31,8 @@ try {
   for (const [name, bench] of Object.entries(BENCHMARKS)) {
     if (names.length > 0 && !names.includes(name)) continue;
     console.error(`Measuring ${name} …`);
-    report(name, await bench({ mongoUri: servers.mongodbUri }), json);
+    const { mongodbUri: mongoUri, kafkaBrokers } = servers;
+    report(name, await bench({ mongoUri, kafkaBrokers }), json);
   }
 } finally {
   await servers.stop();

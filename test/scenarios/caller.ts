@@ -94,10 +94,28 @@ export class Caller {
         const { status: code, body } = await this.get(id);
         return code === 200 && body.status === status;
       },
-      30_000,
+      60_000,
       `the status of ${id} reading ${status}`,
     );
   }
+}
+
+/**
+ * The answer of a command that is asked for, always under the same key, until it is taken: what is away,
+ * or too busy, answers 503 or not at all meanwhile.
+ */
+export async function taken<T>(ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
+  let last: Answer<T> | undefined;
+  await until(
+    async () => {
+      last = await ask().catch(() => undefined);
+      return last !== undefined && last.status !== 503;
+    },
+    90_000,
+    'a command being taken',
+  );
+  if (last === undefined) throw new Error('unreachable: it was taken');
+  return last;
 }
 
 const keyed = (key: string | undefined): Record<string, string> =>
@@ -146,7 +164,7 @@ export async function verifies(gateway: string, secret: string, status: number):
       }
       return last === status;
     },
-    30_000,
+    60_000,
     `the gateway answering ${status}`,
   ).catch((fault: unknown) => {
     throw new Error(`${String(fault)}; its last answer was ${String(last)}`);

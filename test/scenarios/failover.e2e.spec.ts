@@ -5,7 +5,7 @@ import { startMongoReplicaSet } from '../servers/index.js';
 import type { MongoReplicaSet } from '../servers/index.js';
 import { makeStack } from '../stack/stack.js';
 import type { Stack } from '../stack/stack.js';
-import { Caller, bearer, verifies, verify } from './caller.js';
+import { Caller, bearer, taken, verifies, verify } from './caller.js';
 import { expectOneHistory } from './history.js';
 
 /** From the fault until the part did its work again, in milliseconds; and how it answered meanwhile. */
@@ -45,7 +45,7 @@ describe('a replica set of three that loses its primary', () => {
   afterAll(async () => {
     await stack.stop();
     await mongo.stop();
-  }, 60_000);
+  }, 120_000);
 
   it.each(['killed', 'silent'] as const)(
     'answers commands and proves freshness again after the primary is %s',
@@ -68,16 +68,11 @@ describe('a replica set of three that loses its primary', () => {
       expect(verdicts.oldestYes).toBeLessThanOrEqual(5000);
       if (how === 'killed') await primary.restart();
       else primary.resume();
-      await until(
-        async () => (await service.disable(token.id).catch(() => null))?.status === 200,
-        60_000,
-      );
-      version++;
+      const disabled = await taken(() => service.disable(token.id, {}, `disable-${how}`));
+      expect(disabled).toMatchObject({ status: 200, body: { version: ++version } });
       await verifies(gateway, token.secret, 401);
-      expect(await service.enable(token.id)).toMatchObject({
-        status: 200,
-        body: { version: ++version },
-      });
+      const enabled = await taken(() => service.enable(token.id, {}, `enable-${how}`));
+      expect(enabled).toMatchObject({ status: 200, body: { version: ++version } });
       await verifies(gateway, token.secret, 200);
     },
     180_000,
@@ -140,7 +135,9 @@ async function watchGateway(
   let closedMs = 0;
   let oldestYes = 0;
   for (let before = performance.now(); !signal.aborted;) {
-    const { status, headers } = await verify(gateway, bearer(secret));
+    const verdict = await verify(gateway, bearer(secret)).catch(() => null);
+    if (verdict === null) continue; // A busy machine: no answer is no yes.
+    const { status, headers } = verdict;
     const now = performance.now();
     answers[status] = (answers[status] ?? 0) + 1;
     if (status === 503) closedMs += now - before;

@@ -3,6 +3,13 @@ import { createServer } from 'node:net';
 
 const given = new Set<number>();
 
+// Jest's workers choose at the same time, and what one has chosen may not be bound yet, or not at the
+// moment (a server between a kill and its restart). So each has ports of its own.
+const FIRST = 15_000;
+const SLICES = 8;
+const SLICE = 2_125;
+const from = FIRST + (Number(process.env.JEST_WORKER_ID ?? 0) % SLICES) * SLICE;
+
 /**
  * A free loopback port below the range that the system picks outgoing ports from. A port inside that
  * range could be taken by any client while the server is down between a kill and its restart; a client
@@ -10,16 +17,17 @@ const given = new Set<number>();
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt += 1) {
-    const port = randomInt(15_000, 32_000);
+    const port = randomInt(from, from + SLICE);
     if (!given.has(port) && (await isFree(port))) {
       given.add(port);
       return port;
     }
   }
-  throw new Error('no free loopback port between 15000 and 32000');
+  throw new Error(`no free loopback port between ${from} and ${from + SLICE}`);
 }
 
-const isFree = (port: number): Promise<boolean> =>
+/** Whether nobody listens there on loopback, at this moment. */
+export const isFree = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const probe = createServer();
     probe.once('error', () => {

@@ -1,4 +1,4 @@
-export { freePort } from './free-port.js';
+export { freePort, isFree } from './free-port.js';
 export type { KafkaServer } from './kafka-server.js';
 export { startKafka } from './kafka-server.js';
 export type { MongoReplicaSet, MongoServer } from './mongo-server.js';

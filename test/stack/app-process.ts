@@ -29,6 +29,7 @@ export class AppProcess {
   readonly #options: AppProcessOptions;
   readonly #lines: string[] = [];
   #child: ChildProcess | null = null;
+  #closed: Promise<unknown> = Promise.resolve();
 
   constructor(options: AppProcessOptions) {
     this.#options = options;
@@ -65,6 +66,7 @@ export class AppProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
+    this.#closed = once(child, 'close');
     for (const stream of [child.stdout, child.stderr]) {
       let rest = '';
       stream.setEncoding('utf8').on('data', (text: string) => {
@@ -81,9 +83,9 @@ export class AppProcess {
     if (until !== 'spawned') await this.#answers(until, child);
   }
 
-  /** Resolves once it has ended, by whatever. */
+  /** Resolves once it has ended, by whatever, and all that it wrote has been read. */
   async ended(): Promise<void> {
-    if (this.running && this.#child) await once(this.#child, 'exit');
+    await this.#closed;
   }
 
   async kill9(): Promise<void> {
@@ -107,7 +109,7 @@ export class AppProcess {
     if (this.running) {
       child.kill('SIGCONT');
       child.kill('SIGTERM');
-      const force = setTimeout(() => child.kill('SIGKILL'), 20_000);
+      const force = setTimeout(() => child.kill('SIGKILL'), 40_000);
       await this.ended();
       clearTimeout(force);
     }

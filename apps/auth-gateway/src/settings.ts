@@ -5,17 +5,22 @@ import {
   LOG_LEVELS,
   durationMs,
   integer,
-  list,
+  matching,
+  hostPorts,
   nonEmpty,
   oneOf,
   port,
+  topicPrefix,
 } from '@token-status/platform';
 import type { SettingsOf, SettingsRule } from '@token-status/platform';
 
 /** Every setting of auth-gateway as its own process; the README's table is made from this. */
 export const authGatewaySettings = {
-  KAFKA_BROKERS: list({ description: "Kafka's bootstrap brokers.", example: '127.0.0.1:9092' }),
-  TOPIC_PREFIX: nonEmpty({
+  KAFKA_BROKERS: hostPorts({
+    description: "Kafka's bootstrap brokers.",
+    example: '127.0.0.1:9092',
+  }),
+  TOPIC_PREFIX: topicPrefix({
     description: 'What all topics begin with.',
     default: DEFAULT_TOPIC_PREFIX,
   }),
@@ -25,13 +30,12 @@ export const authGatewaySettings = {
     min: 1,
     max: 1000,
   }),
-  GATEWAY_ID: nonEmpty({
-    description:
-      'Another for each process: 1 to 128 letters, digits and `._:-`. Made of host, process and chance where it is left out.',
+  GATEWAY_ID: matching(/^[A-Za-z0-9._:-]{1,128}$/, '1 to 128 letters, digits and `._:-`', {
+    description: 'Another for each process. Made of host, process and chance where it is left out.',
     optional: true,
     example: 'eu-1.gateway-3',
   }),
-  BASIC_USER_PREFIX: nonEmpty({
+  BASIC_USER_PREFIX: matching(/^[^:\p{Cc}]{1,64}$/u, '1 to 64 characters without a colon', {
     description: 'What stands before the user name in HTTP Basic.',
     default: 'BOOMI_TOKEN.',
   }),
@@ -53,9 +57,9 @@ export const authGatewaySettings = {
     min: 20,
     max: 10_000,
   }),
-  LOG_EPOCH: nonEmpty({
+  LOG_EPOCH: matching(/^[0-9a-f]{32}$/, '32 hexadecimal digits in lower case', {
     description:
-      "The event log's epoch, 32 hexadecimal digits. Where it is left out, the first that is read is adopted, and another one later is refused.",
+      "The event log's epoch. Where it is left out, the first that is read is adopted, and another one later is refused.",
     optional: true,
   }),
   HOST: nonEmpty({ description: 'Address to listen on.', default: '127.0.0.1' }),
@@ -68,27 +72,15 @@ export const authGatewaySettings = {
 
 export type AuthGatewaySettings = SettingsOf<typeof authGatewaySettings>;
 
-const GATEWAY_ID = /^[A-Za-z0-9._:-]{1,128}$/;
-
 type Rule = SettingsRule<AuthGatewaySettings>;
-
-const gatewayIdIsPlain: Rule = ({ GATEWAY_ID: id }) =>
-  id === undefined || GATEWAY_ID.test(id)
-    ? null
-    : { name: 'GATEWAY_ID', message: 'must be 1 to 128 letters, digits and `._:-`' };
-
-const epochIsOne: Rule = ({ LOG_EPOCH: epoch }) =>
-  epoch === undefined || /^[0-9a-f]{32}$/.test(epoch)
-    ? null
-    : { name: 'LOG_EPOCH', message: 'must be 32 hexadecimal digits in lower case' };
 
 const probesOftenEnough: Rule = ({ PROBE_EVERY_MS: probe, MAX_STALENESS_MS: bound }) =>
   probe * 2 <= bound
     ? null
     : { name: 'PROBE_EVERY_MS', message: 'must be at most half of MAX_STALENESS_MS' };
 
-/** What one setting alone doesn't show, or no general form says. */
-export const authGatewayRules: readonly Rule[] = [gatewayIdIsPlain, epochIsOne, probesOftenEnough];
+/** What one setting alone doesn't show. */
+export const authGatewayRules: readonly Rule[] = [probesOftenEnough];
 
 /** An id for this process that no other one has. */
 export const newGatewayId = (): string => {

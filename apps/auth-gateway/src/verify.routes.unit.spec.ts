@@ -49,6 +49,7 @@ class GuardAsTold implements TokenGuard {
       offsets: new Map([[0, 12n]]),
       alarms: 1,
       rebuilds: 0,
+      snapshot: null,
     };
   }
   close(): Promise<void> {

@@ -1,6 +1,8 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { METRICS_CONTENT_TYPE } from '@token-status/platform';
+import type { Metrics } from '@token-status/platform';
 import { configurationOf } from './configuration.js';
 import { addDemoGrant } from './demo-grant.js';
 import { providerKeys } from './keys.js';
@@ -15,7 +17,7 @@ export interface DemoIdentityProviderOptions {
   /** Default 127.0.0.1. */
   readonly host?: string;
   /** Default `http://localhost:<port>`. */
-  readonly issuer?: string;
+  readonly issuer?: string | undefined;
   /** Default `urn:token-status:api`. */
   readonly apiAudience?: string;
   /** Default `http://localhost:3000`. */
@@ -24,6 +26,8 @@ export interface DemoIdentityProviderOptions {
   readonly keysFile?: string | undefined;
   /** Told of faults; they are answered without a detail. */
   readonly onFault?: (error: unknown) => void;
+  /** Shown at `/metrics`, which is 404 without them. */
+  readonly metrics?: Metrics;
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -77,14 +81,25 @@ export async function createDemoIdentityProvider(
     provider.on('server_error', (_, error) => onFault(error));
     const answerOidc = provider.callback();
     const consoleOrigin = new URL(consoleUrl).origin;
+    const durations = options.metrics?.meter.createHistogram(
+      'http_server_request_duration_seconds',
+      { description: 'From the request coming in to its answer having been sent', unit: 's' },
+    );
     answer = (request, response) => {
       const path = (request.url ?? '').split('?', 1)[0] ?? '';
+      const start = performance.now();
+      response.once('finish', () => {
+        const labels = { method: request.method ?? '', status: response.statusCode };
+        durations?.record((performance.now() - start) / 1000, labels);
+      });
       if (path === '/livez' || path === '/readyz') {
         response.writeHead(200, {
           'content-type': 'application/json',
           'cache-control': 'no-store',
         });
         response.end(path === '/livez' ? '{"alive":true}' : '{"ready":true,"checks":[]}');
+      } else if (path === '/metrics' && options.metrics) {
+        answerMetrics(options.metrics, response).catch(onFault);
       } else if (/^\/interaction\/[\w-]+$/.test(path)) {
         answerSignIn(provider, consoleOrigin, request, response).catch((error: unknown) => {
           onFault(error);
@@ -100,6 +115,15 @@ export async function createDemoIdentityProvider(
     throw error;
   }
   return { issuer, apiAudience, port, close: () => close(server) };
+}
+
+async function answerMetrics(metrics: Metrics, response: ServerResponse): Promise<void> {
+  const text = await metrics.render();
+  response.writeHead(200, {
+    'content-type': METRICS_CONTENT_TYPE,
+    'cache-control': 'no-store',
+  });
+  response.end(text);
 }
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;

@@ -3,7 +3,7 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createTokenVerifier, loadSettings } from '@token-status/platform';
+import { createTokenVerifier, loadSettings, startMetrics } from '@token-status/platform';
 import type { TokenVerifier } from '@token-status/platform';
 import { createDemoIdentityProvider, NotInProduction } from './demo-identity-provider.js';
 import type { DemoIdentityProvider } from './demo-identity-provider.js';
@@ -12,17 +12,20 @@ import { demoIdentityProviderSettings, notInProduction } from './settings.js';
 let provider: DemoIdentityProvider;
 let verifier: TokenVerifier;
 const faults: unknown[] = [];
+const metrics = startMetrics({ service: 'demo-identity-provider', version: 'test' });
 
 beforeAll(async () => {
   provider = await createDemoIdentityProvider({
     port: 0,
     consoleUrl: 'http://localhost:3999',
     onFault: (error) => faults.push(error),
+    metrics,
   });
   verifier = verifierOf(provider);
 });
 afterAll(async () => {
   await provider.close();
+  await metrics.shutdown();
   expect(faults).toEqual([]);
 });
 
@@ -86,6 +89,15 @@ describe('the demo identity provider', () => {
     for (const path of ['/livez', '/readyz']) {
       expect((await fetch(provider.issuer + path)).status).toBe(200);
     }
+  });
+
+  it('counts what it answered, for Prometheus', async () => {
+    await serviceToken();
+    const answer = await fetch(`${provider.issuer}/metrics`);
+    expect(answer.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
+    expect(await answer.text()).toMatch(
+      /^http_server_request_duration_seconds_count\{method="POST",status="200"\} [1-9]/m,
+    );
   });
 
   it('gives a service its token, with the scopes it asks for, else all of its own', async () => {

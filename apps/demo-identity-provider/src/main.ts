@@ -3,6 +3,7 @@ import {
   createLogger,
   exitOnBadSettings,
   loadSettings,
+  startMetrics,
 } from '@token-status/platform';
 import { createDemoIdentityProvider } from './demo-identity-provider.js';
 import { demoIdentityProviderSettings, notInProduction } from './settings.js';
@@ -18,6 +19,7 @@ const provider = await createDemoIdentityProvider({
   apiAudience: settings.DEMO_IDP_AUDIENCE,
   consoleUrl: settings.DEMO_IDP_CONSOLE_URL,
   keysFile: settings.DEMO_IDP_KEYS_FILE,
+  metrics: startMetrics({ service: 'demo-identity-provider', version: '0.1.0' }),
   onFault: (error) => logger.error({ err: error }, 'a fault, answered as server_error'),
 });
 closeOnSignals([provider], { logger });

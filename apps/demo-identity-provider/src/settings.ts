@@ -8,8 +8,10 @@ export const demoIdentityProviderSettings = {
     default: '127.0.0.1',
   }),
   DEMO_IDP_ISSUER: url({
-    description: 'Its name in tokens; callers must reach it by this address.',
-    default: 'http://localhost:3002',
+    description:
+      'Its name in tokens; callers must reach it by this address. Made of `localhost` and the port where it is left out.',
+    optional: true,
+    example: 'http://localhost:3002',
   }),
   DEMO_IDP_AUDIENCE: nonEmpty({
     description: 'Which API the access tokens are for.',

@@ -41,12 +41,12 @@ export class EventRelayModule implements OnApplicationBootstrap, OnApplicationSh
 }
 
 /** Ready is whoever leads and beats, or stands by and could take over. */
-export function relayCheck(relay: EventRelay): Check {
-  const { leading, leaseAskedMsAgo, beatMsAgo } = relay.state();
-  if (leaseAskedMsAgo === null || leaseAskedMsAgo > 5000) {
+export function relayCheck(relay: Pick<EventRelay, 'state'>): Check {
+  const { leading, leaseAskedMsAgo, beatMsAgo, patienceMs } = relay.state();
+  if (leaseAskedMsAgo === null || leaseAskedMsAgo > patienceMs) {
     return { ok: false, why: 'the lease could not be asked for' };
   }
-  if (leading && (beatMsAgo === null || beatMsAgo > 5000)) {
+  if (leading && (beatMsAgo === null || beatMsAgo > patienceMs)) {
     return { ok: false, why: 'no heartbeat was acknowledged lately' };
   }
   return { ok: true };

@@ -4,6 +4,7 @@ import type { Heartbeat, Probe, RecordedEvent, Topics } from '@token-status/cont
 import type { EventBus, Offsets, Publisher } from '@token-status/event-bus';
 import type { EventLog } from '@token-status/event-log';
 import { delay, keepTrying } from '@token-status/platform';
+import { unlessAborted } from './unless-aborted.js';
 
 export interface EventRelayOptions {
   /** Tried again until it succeeds: the database may be away when the relay starts. */
@@ -51,9 +52,13 @@ export interface RelayState {
   readonly leaseAskedMsAgo: number | null;
   /** Since its newest heartbeat was acknowledged; null when it has sent none. */
   readonly beatMsAgo: number | null;
+  /** Longer ago than this, either of the two is a fault: it is asked, and beats, more often by far. */
+  readonly patienceMs: number;
 }
 
 const NAME = 'event-relay';
+/** How long a reign that is over waits for the batch in hand; a broker may be silent for much longer. */
+const GRACE_MS = 2000;
 
 /**
  * Publishes the log, in order and at least once, and proves with heartbeats how far (decisions 4, 5).
@@ -100,6 +105,7 @@ export class EventRelay {
       head: this.#head,
       leaseAskedMsAgo: since(this.#leaseAskedAt),
       beatMsAgo: since(this.#beatAt),
+      patienceMs: 4000 + this.#options.leaseMs + this.#options.heartbeatMs,
     };
   }
 
@@ -112,15 +118,16 @@ export class EventRelay {
   async #run(): Promise<void> {
     const { openLog, bus, topics, eventPartitions, leaseMs } = this.#options;
     const { signal } = this.#closing;
-    const onFault = (fault: unknown): void => this.#observer.fault?.(fault);
+    const onFault = (fault: unknown): void => {
+      if (!signal.aborted) this.#observer.fault?.(fault);
+    };
     try {
       const log = await keepTrying(openLog, { signal, onFault });
-      await keepTrying(() => bus.ensureTopics(topicSpecs(topics, eventPartitions)), {
-        signal,
-        onFault,
-      });
+      await keepTrying(
+        () => unlessAborted(bus.ensureTopics(topicSpecs(topics, eventPartitions)), signal),
+        { signal, onFault },
+      );
       while (!signal.aborted) {
-        const asked = performance.now();
         const term = await keepTrying(() => this.#acquire(log), {
           signal,
           onFault,
@@ -129,7 +136,7 @@ export class EventRelay {
         if (term === null) {
           await delay((leaseMs / 3) * (0.5 + Math.random()), signal);
         } else {
-          await this.#lead(log, term, asked + leaseMs);
+          await this.#lead(log, term, (this.#leaseAskedAt ?? -Infinity) + leaseMs);
           // Whatever ended it, it may end it again at once.
           await delay(Math.random() * 200, signal);
         }
@@ -159,16 +166,28 @@ export class EventRelay {
     };
     const reign = new Reign(log, term, until, signal, end);
     const opened: { close(): Promise<void> }[] = [];
+    const open = async <T extends { close(): Promise<void> }>(opening: Promise<T>): Promise<T> => {
+      try {
+        const part = await unlessAborted(opening, signal);
+        opened.push(part);
+        return part;
+      } catch (fault) {
+        // It may come about all the same, when nobody waits for it any more.
+        void opening.then(
+          (part) => part.close(),
+          () => undefined,
+        );
+        throw fault;
+      }
+    };
     // The lease runs while the broker is being asked: renew from the first moment.
     const renewing = this.#renew(reign).then(end, end);
     try {
-      const publisher = await bus.publisher();
-      opened.push(publisher);
+      const publisher = await open(bus.publisher());
       // Its own, or a heartbeat waits behind events that nobody's proof depends on yet.
-      const heart = await bus.publisher();
-      opened.push(heart);
-      opened.push(
-        await bus.subscribe({
+      const heart = await open(bus.publisher());
+      await open(
+        bus.subscribe({
           topic: topics.probes,
           mode: { kind: 'every' },
           startAt: () => Promise.resolve('latest'),
@@ -183,9 +202,10 @@ export class EventRelay {
         }),
       );
       // Offsets only locate, and only the broker knows them after a takeover.
-      const offsets = new Map(await bus.ends(topics.events));
+      const offsets = new Map(await unlessAborted(bus.ends(topics.events), signal));
       // Another topic under the same name is another reader's history: it gets all of the log.
-      const checkpoint = `${NAME}/${await bus.topicId(topics.events)}`;
+      const topicId = await unlessAborted(bus.topicId(topics.events), signal);
+      const checkpoint = `${NAME}/${topicId}`;
       this.#published = await log.checkpoints.load(checkpoint);
       this.#term = term;
       this.#observer.led?.(true, term);
@@ -233,6 +253,7 @@ export class EventRelay {
     const { log } = reign;
     let storing: Promise<void> | null = null;
     let stored = this.#published;
+    const acknowledgedUpTo = new Map<number, bigint>();
     /** Beside the sending: the position may lag, since what follows it is only repeated. */
     const store = async (): Promise<void> => {
       while (stored < this.#published) {
@@ -249,7 +270,14 @@ export class EventRelay {
       onStep('relay.read');
       const acknowledged = await this.#publish(reign, publisher, topics.events, events);
       onStep('relay.published');
-      for (const [partition, offset] of acknowledged) offsets.set(partition, offset);
+      for (const [partition, offset] of acknowledged) {
+        if (offset <= (acknowledgedUpTo.get(partition) ?? -1n)) {
+          // The position must not be stored for the topic that is gone.
+          throw new Error(`${topics.events} was made again: the new one gets all of the log`);
+        }
+        acknowledgedUpTo.set(partition, offset);
+        offsets.set(partition, offset);
+      }
       this.#published = events.at(-1)?.position ?? this.#published;
       reign.progress.dispatchEvent(new Event('published'));
       storing ??= store();
@@ -270,12 +298,12 @@ export class EventRelay {
     const acknowledged = await keepTrying(
       () => {
         reign.check();
-        return publisher.publish(topic, records);
+        return unlessAborted(publisher.publish(topic, records), reign.signal, GRACE_MS);
       },
       {
         signal: reign.signal,
         onFault: (fault) => {
-          if (fault instanceof Deposed) throw fault;
+          if (fault instanceof Deposed || reign.signal.aborted) throw fault;
           this.#observer.fault?.(fault);
         },
         firstMs: 20,
@@ -312,13 +340,12 @@ export class EventRelay {
           offsets: Object.fromEntries([...offsets].map(([p, o]) => [String(p), o.toString()])),
           echoes,
         };
-        await publisher.publish(topics.heartbeats, [
-          {
-            key: null,
-            headers: { 'content-type': 'application/json' },
-            value: JSON.stringify(heartbeat),
-          },
-        ]);
+        const record = {
+          key: null,
+          headers: { 'content-type': 'application/json' },
+          value: JSON.stringify(heartbeat),
+        };
+        await unlessAborted(publisher.publish(topics.heartbeats, [record]), reign.signal);
         this.#beatAt = performance.now();
         this.#observer.beat?.({ ms: this.#beatAt - started });
         onStep('relay.beat-published');

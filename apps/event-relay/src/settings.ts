@@ -1,12 +1,14 @@
 import { DEFAULT_EVENT_PARTITIONS, DEFAULT_TOPIC_PREFIX } from '@token-status/contracts';
 import {
   LOG_LEVELS,
+  databaseName,
   durationMs,
   integer,
-  list,
+  hostPorts,
   nonEmpty,
   oneOf,
   port,
+  topicPrefix,
   url,
 } from '@token-status/platform';
 
@@ -18,12 +20,12 @@ export const eventRelaySettings = {
     // Its user information is a password.
     secret: true,
   }),
-  LOG_DATABASE: nonEmpty({
+  LOG_DATABASE: databaseName({
     description: 'Name of the database of the log',
     default: 'token_status_log',
   }),
-  KAFKA_BROKERS: list({ description: "Kafka's bootstrap brokers", example: '127.0.0.1:9092' }),
-  TOPIC_PREFIX: nonEmpty({
+  KAFKA_BROKERS: hostPorts({ description: "Kafka's bootstrap brokers", example: '127.0.0.1:9092' }),
+  TOPIC_PREFIX: topicPrefix({
     description: 'What all topics begin with',
     default: DEFAULT_TOPIC_PREFIX,
   }),

@@ -13,7 +13,7 @@ import type { App } from '@token-status/platform';
 import { openSqliteReadModel } from '@token-status/read-model';
 import type { TokenStatusRepository } from '@token-status/read-model';
 import { TokenHistory, tokenOf } from '../../../test/contracts/token-history.js';
-import { until } from '../../../test/contracts/until.js';
+import { eventually, until } from '../../../test/contracts/until.js';
 import { ProjectorModule } from './projector.module.js';
 
 /** The module on Kafka and two SQLite files; the adapters have their own suites. */
@@ -108,15 +108,17 @@ describe('the projector as an app', () => {
     });
     expect(await repository.get(tokenOf(added))).toMatchObject({ name: 'build agent' });
     expect(await repository.get(tokenOf(foreign))).toMatchObject({ name: null });
-    const { body } = await get('/metrics');
-    expect(body).toMatch(/^projector_events_total\{outcome="applied"\} 3$/m);
-    expect(body).toMatch(/^projector_events_total\{outcome="repeated"\} 1$/m);
-    expect(body).toMatch(/^projector_events_total\{outcome="parked"\} 1$/m);
-    expect(body).toMatch(/^projector_alarms_total\{kind="parked"\} 1$/m);
-    expect(body).toMatch(/^projector_alarms_total\{kind="text-unreadable"\} 1$/m);
-    expect(body).toMatch(/^projector_lag_positions 0$/m);
-    expect(body).toMatch(/^projector_parked 1$/m);
-    expect(body).toMatch(/^projector_batch_seconds_count /m);
+    await eventually(async () => {
+      const { body } = await get('/metrics');
+      expect(body).toMatch(/^projector_events_total\{outcome="applied"\} 3$/m);
+      expect(body).toMatch(/^projector_events_total\{outcome="repeated"\} 1$/m);
+      expect(body).toMatch(/^projector_events_total\{outcome="parked"\} 1$/m);
+      expect(body).toMatch(/^projector_alarms_total\{kind="parked"\} 1$/m);
+      expect(body).toMatch(/^projector_alarms_total\{kind="text-unreadable"\} 1$/m);
+      expect(body).toMatch(/^projector_lag_positions 0$/m);
+      expect(body).toMatch(/^projector_parked 1$/m);
+      expect(body).toMatch(/^projector_batch_seconds_count /m);
+    });
     const log = lines.join('');
     expect(log).toContain(tokenOf(gap));
     expect(log).not.toContain('build agent');

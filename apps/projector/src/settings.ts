@@ -1,12 +1,14 @@
 import { DEFAULT_EVENT_PARTITIONS, DEFAULT_TOPIC_PREFIX } from '@token-status/contracts';
 import {
   LOG_LEVELS,
+  databaseName,
   hexKey,
   integer,
-  list,
+  hostPorts,
   nonEmpty,
   oneOf,
   port,
+  topicPrefix,
   url,
 } from '@token-status/platform';
 
@@ -20,7 +22,7 @@ export const projectorSettings = {
     description: "The read model's database, a replica set",
     example: 'mongodb://127.0.0.1:27017/?replicaSet=rs0',
   }),
-  READ_MODEL_DATABASE: nonEmpty({
+  READ_MODEL_DATABASE: databaseName({
     description: 'Name of the database of the read model',
     default: 'token_status_read_model',
   }),
@@ -29,7 +31,7 @@ export const projectorSettings = {
     description: "The users' keys: not on the log's server, or at least not in its backups",
     example: 'mongodb://127.0.0.1:27018/?replicaSet=rs0',
   }),
-  KEYS_DATABASE: nonEmpty({
+  KEYS_DATABASE: databaseName({
     description: "Name of the database of the users' keys",
     default: 'token_status_keys',
   }),
@@ -37,8 +39,8 @@ export const projectorSettings = {
     description: "The key that the users' keys are encrypted with; token-service has the same",
     exact: true,
   }),
-  KAFKA_BROKERS: list({ description: "Kafka's bootstrap brokers", example: '127.0.0.1:9092' }),
-  TOPIC_PREFIX: nonEmpty({
+  KAFKA_BROKERS: hostPorts({ description: "Kafka's bootstrap brokers", example: '127.0.0.1:9092' }),
+  TOPIC_PREFIX: topicPrefix({
     description: 'What all topics begin with',
     default: DEFAULT_TOPIC_PREFIX,
   }),

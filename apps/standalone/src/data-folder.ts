@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 /** Where the standalone process keeps everything. */
@@ -16,19 +16,33 @@ export interface DataFolder {
 
 const KEY_BYTES = 32;
 
-/** Makes the folder and its keys at the first start; readable by its owner only. */
+/**
+ * Makes the folder, its files and keys at the first start; readable by its owner only, in a folder that
+ * was there before, too.
+ */
 export async function openDataFolder(path: string): Promise<DataFolder> {
   const folder = resolve(path);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   return {
     path: folder,
-    log: join(folder, 'log.sqlite'),
-    readModel: join(folder, 'read-model.sqlite'),
-    personalData: join(folder, 'personal-data.sqlite'),
+    log: await database(join(folder, 'log.sqlite')),
+    readModel: await database(join(folder, 'read-model.sqlite')),
+    personalData: await database(join(folder, 'personal-data.sqlite')),
     issuerKeys: join(folder, 'issuer-keys.json'),
     fingerprintKey: await key(join(folder, 'fingerprint.key')),
     personalDataKey: await key(join(folder, 'personal-data.key')),
   };
+}
+
+/** An empty file is an empty database; SQLite gives its side files the mode of the file itself. */
+async function database(file: string): Promise<string> {
+  const handle = await open(file, 'a', 0o600);
+  try {
+    await handle.chmod(0o600);
+  } finally {
+    await handle.close();
+  }
+  return file;
 }
 
 /** @throws Error where the file holds no key: making another would make what it sealed unreadable. */

@@ -1,2 +1,4 @@
+export { standaloneSettings } from './settings.js';
 export { startStandalone } from './standalone.js';
+export { walk } from './welcome.js';
 export type { Standalone, StandaloneOptions } from './standalone.js';

@@ -1,14 +1,11 @@
 import type { Standalone } from './standalone.js';
 
-/** What a person sees at the start: where everything is, and the main job to copy and paste. */
-export const welcome = ({ api, gateway, issuer, dataDir }: Standalone): string => `
-Token Status runs, everything in this one process.
-
-  API                     ${api}
-  auth gateway            ${gateway}
-  demo identity provider  ${issuer}
-  data                    ${dataDir}
-
+/** The main job, to copy and paste. */
+export const walk = ({
+  api,
+  gateway,
+  issuer,
+}: Pick<Standalone, 'api' | 'gateway' | 'issuer'>): string => `
 Try it, in another terminal:
 
   # 1. Alice signs in, and adds an API token. Its secret is shown this once.
@@ -32,6 +29,16 @@ Try it, in another terminal:
   # 5. Alice revokes it, which is for ever: 401.
   curl -s -X DELETE ${api}/v1/tokens/$ID -H "Authorization: Bearer $ACCESS"; echo
   curl -si ${gateway}/verify -H "Authorization: Bearer $SECRET"
+`;
 
+/** What a person sees at the start: where everything is, and the main job to copy and paste. */
+export const welcome = (standalone: Standalone): string => `
+Token Status runs, everything in this one process.
+
+  API                     ${standalone.api}
+  auth gateway            ${standalone.gateway}
+  demo identity provider  ${standalone.issuer}
+  data                    ${standalone.dataDir}
+${walk(standalone)}
 Ctrl-C ends it; the data stays for the next start.
 `;

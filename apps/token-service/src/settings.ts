@@ -1,4 +1,5 @@
 import {
+  databaseName,
   durationMs,
   hexKey,
   integer,
@@ -9,7 +10,8 @@ import {
   url,
 } from '@token-status/platform';
 
-const mongodb = { schemes: ['mongodb', 'mongodb+srv'] } as const;
+/** What holds for both MongoDB addresses: user information in one is a password. */
+const mongodb = { schemes: ['mongodb', 'mongodb+srv'], secret: true } as const;
 
 /** Every setting of token-service as its own process; the README's table is made from this. */
 export const tokenServiceSettings = {
@@ -18,8 +20,11 @@ export const tokenServiceSettings = {
     description: 'The replica set of the event log and the read model.',
     example: 'mongodb://localhost:27017/?replicaSet=rs0',
   }),
-  LOG_DATABASE: nonEmpty({ description: "The event log's database.", default: 'token_status_log' }),
-  READ_MODEL_DATABASE: nonEmpty({
+  LOG_DATABASE: databaseName({
+    description: "The event log's database.",
+    default: 'token_status_log',
+  }),
+  READ_MODEL_DATABASE: databaseName({
     description: "The read model's database, which the projector fills.",
     default: 'token_status_read_model',
   }),
@@ -29,7 +34,7 @@ export const tokenServiceSettings = {
       "The server of the users' keys: another one than the log's, or one whose backups are kept apart.",
     example: 'mongodb://localhost:27018/?replicaSet=rs0',
   }),
-  KEYS_DATABASE: nonEmpty({
+  KEYS_DATABASE: databaseName({
     description: "The database of the users' keys.",
     default: 'token_status_keys',
   }),

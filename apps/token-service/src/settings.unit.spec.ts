@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
-import { describeSettings, loadSettings, SettingsError } from '@token-status/platform';
+import { loadSettings, SettingsError } from '@token-status/platform';
 import { tokenServiceSettings } from './settings.js';
 
 const given = {
@@ -33,9 +32,4 @@ it('the defaults are those of the documents', () => {
     PORT: 3000,
     LOG_LEVEL: 'info',
   });
-});
-
-it('the README shows the settings as they are', () => {
-  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-  expect(readme).toContain(describeSettings(tokenServiceSettings));
 });

@@ -1,13 +1,9 @@
 import { Inject, Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
-import type { EventLog } from '@token-status/event-log';
-import type { PersonalData } from '@token-status/personal-data';
 import { Readiness } from '@token-status/platform';
-import type { TokenStatusReads } from '@token-status/read-model';
 import { AddTokenController } from './add-token/add-token.controller.js';
 import { AddTokenHandler } from './add-token/add-token.handler.js';
-import type { Clock } from './clock.js';
 import { CommandMetrics } from './commands/command-metrics.js';
 import { CommandRequestPipe } from './commands/command-request.js';
 import { TokenDecisions } from './commands/token-decisions.js';
@@ -23,21 +19,13 @@ import { ListTokensController } from './list-tokens/list-tokens.controller.js';
 import { ListTokensHandler } from './list-tokens/list-tokens.handler.js';
 import { DEFAULT_OPTIONS } from './options.js';
 import type { TokenServiceOptions } from './options.js';
+import type { CommandLog, TokenServicePorts } from './ports.js';
 import { ReadModel } from './queries/read-model.js';
 import { RenameTokenController } from './rename-token/rename-token.controller.js';
 import { RenameTokenHandler } from './rename-token/rename-token.handler.js';
 import { RevokeTokenController } from './revoke-token/revoke-token.controller.js';
 import { RevokeTokenHandler } from './revoke-token/revoke-token.handler.js';
 import { CLOCK, EVENT_LOG, OPTIONS, PERSONAL_DATA, TOKEN_READS } from './tokens.js';
-
-/** What the service stands on. Whoever opened a port closes it, after the app. */
-export interface TokenServicePorts {
-  readonly log: EventLog;
-  readonly reads: TokenStatusReads;
-  readonly personalData: PersonalData;
-  /** Default: the machine's. */
-  readonly clock?: Clock;
-}
 
 export type TokenServiceSettings = Pick<TokenServiceOptions, 'fingerprintKey'> &
   Partial<TokenServiceOptions>;
@@ -86,7 +74,7 @@ export class TokenServiceModule {
    * Ready while the log takes commands. Not the read model: without it a token can still be disabled,
    * and queries say 503 for themselves.
    */
-  constructor(readiness: Readiness, @Inject(EVENT_LOG) log: EventLog) {
+  constructor(readiness: Readiness, @Inject(EVENT_LOG) log: CommandLog) {
     readiness.register({
       name: 'event log',
       check: async () => {

@@ -1,4 +1,4 @@
-/** Injection tokens of what the module is given: `@Inject(EVENT_LOG) log: EventLog`. */
+/** Injection tokens of what the module is given: `@Inject(EVENT_LOG) log: CommandLog`. */
 export const EVENT_LOG = Symbol('event log');
 export const TOKEN_READS = Symbol('token reads');
 export const PERSONAL_DATA = Symbol('personal data');

@@ -11,6 +11,7 @@ export const PROBLEMS = {
   'invalid-request': { status: 400, title: 'The request is malformed' },
   'time-not-ahead': { status: 400, title: 'The time must lie ahead' },
   unauthenticated: { status: 401, title: 'A valid access token is needed' },
+  forbidden: { status: 403, title: 'This is not permitted' },
   'privilege-missing': { status: 403, title: 'The privilege "API Access" is needed' },
   'scope-missing': { status: 403, title: 'The access token lacks the scope for this' },
   'not-own-user': {
@@ -24,6 +25,8 @@ export const PROBLEMS = {
   'token-unknown': { status: 404, title: 'There is no such token' },
   'user-unknown': { status: 404, title: 'There is no such user' },
   'not-found': { status: 404, title: 'There is nothing at this address' },
+  'method-not-allowed': { status: 405, title: 'This method is not offered here' },
+  'request-timeout': { status: 408, title: 'The request took too long to arrive' },
   'token-revoked': { status: 409, title: 'The token is revoked, which is for ever' },
   'token-expired': { status: 409, title: 'The token has expired' },
   'token-limit': { status: 409, title: 'The user has as many tokens as are allowed' },
@@ -31,12 +34,14 @@ export const PROBLEMS = {
   'account-mismatch': { status: 409, title: 'The user belongs to another account' },
   'version-mismatch': { status: 412, title: 'The token was changed since that version' },
   'too-large': { status: 413, title: 'The request is too large' },
+  'uri-too-long': { status: 414, title: 'The address is too long' },
   'unsupported-media-type': { status: 415, title: 'The body must be application/json' },
   'key-reused': {
     status: 422,
     title: 'The Idempotency-Key was used before, with another request',
   },
   'too-many-requests': { status: 429, title: 'Too many requests' },
+  'headers-too-large': { status: 431, title: 'The header fields are too large' },
   internal: { status: 500, title: 'Something went wrong on our side' },
   'outcome-unknown': {
     status: 503,
@@ -47,6 +52,7 @@ export const PROBLEMS = {
     status: 503,
     title: 'A part that is needed is out of reach; nothing was recorded',
   },
+  'issuer-unavailable': { status: 503, title: 'The issuer of access tokens is out of reach' },
   'not-there-yet': { status: 503, title: 'The read model has not come to that position yet' },
 } as const satisfies Record<string, ProblemType>;
 

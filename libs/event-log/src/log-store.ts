@@ -32,8 +32,9 @@ export interface LogStore {
   outcomes(keys: readonly CommandKey[]): Promise<readonly StoredOutcome[]>;
 
   /**
-   * Calls the listener soon after somebody appended, in this process or another. A hint: it may come
-   * late, twice or, while a connection is being made again, not at all; readers also look by themselves.
+   * Calls the listener soon after somebody appended, in this process or another, and whenever it begins
+   * to watch for that. A hint: it may come late, twice or, while a connection is being made again, not
+   * until then; readers also look by themselves.
    */
   onAppend(listener: () => void): () => void;
 

@@ -88,6 +88,8 @@ export class LogWriter {
   #running: Promise<void> | null = null;
   #head: Head | null = null;
   #conflictAt = -Infinity;
+  /** When a closing writer stops seeking what became of its commit. */
+  #closeBy = Infinity;
   /** In a row. */
   #losses = 0;
 
@@ -142,6 +144,7 @@ export class LogWriter {
 
   /** Finishes the commit in hand, within the time limit; what waits behind it is refused. */
   async close(): Promise<void> {
+    this.#closeBy = Math.min(this.#closeBy, performance.now() + this.#options.timeoutMs);
     this.#closing.abort();
     for (const waiting of this.#queue.splice(0)) waiting.fail(timedOut(waiting));
     await this.#running;
@@ -268,7 +271,7 @@ export class LogWriter {
       } catch (fault) {
         this.#observer.fault?.(fault);
       }
-      if (this.#closing.signal.aborted && unknown > 20) {
+      if (performance.now() > this.#closeBy) {
         throw new OutcomeUnknown('the log is closing, and its database did not answer');
       }
       await this.#backOff(unknown++);
@@ -279,11 +282,12 @@ export class LogWriter {
     await this.#store.fence();
     const [first] = batch.events;
     if (!first) return 'another';
-    const [there] = await this.#store.read(first.position - 1, 1);
-    if (there) return there.hash === first.hash ? 'ours' : 'another';
     // The same command, recorded elsewhere, keeps ours out for ever, a delayed one included.
     const repeated = await this.#store.readByIds(batch.events.map((event) => event.id));
     const answered = await this.#store.outcomes(batch.outcomes);
+    // Last: a delayed write of ours may land between two of these, and is then found as what it is.
+    const [there] = await this.#store.read(first.position - 1, 1);
+    if (there) return there.hash === first.hash ? 'ours' : 'another';
     return repeated.length + answered.length > 0 ? 'another' : 'nothing';
   }
 
@@ -341,7 +345,8 @@ export class LogWriter {
 
     for (const waiting of open) {
       const entry = folds.get(waiting);
-      if (!entry) continue;
+      // Whoever was told in the meantime that nothing was recorded must be told the truth.
+      if (!entry || waiting.settled) continue;
       try {
         const drafts = waiting.submission.decide(stateOf(entry));
         if ('refused' in drafts) {
@@ -414,7 +419,7 @@ export class LogWriter {
         const same = JSON.stringify([nameOf(key), key.fingerprint, foldKey]);
         let answer = answers.get(same);
         if (!answer) answers.set(same, (answer = this.#answerAgain(submission, outcome)));
-        waiting.answer(await answer);
+        await settleWith(waiting, answer);
       }),
     );
     return open.filter((waiting) => !waiting.settled);
@@ -436,7 +441,8 @@ export class LogWriter {
         if (event.id !== eventIdOf(submission.commandId, events.length)) break;
         events.push(event);
       }
-      waiting.answer(await this.#asOf(submission, events, first.position + events.length - 1));
+      const position = first.position + events.length - 1;
+      await settleWith(waiting, this.#asOf(submission, events, position));
     }
   }
 
@@ -459,7 +465,7 @@ export class LogWriter {
     const entry: CachedFold = { key: '', fold, tags, state: fold.initial };
     const broken = await foldAll(this.#store, [entry], position);
     const fault = broken.get(entry);
-    if (fault) throw fault;
+    if (fault) throw new BrokenFold(fault);
     const kind = events.length > 0 ? 'recorded' : 'unchanged';
     return { kind, repeated: true, events, state: entry.state, position };
   }
@@ -472,6 +478,23 @@ export class LogWriter {
   async #backOff(tries: number): Promise<void> {
     const most = Math.min(500, 5 * 2 ** Math.min(tries, 10));
     await delay(1 + this.#options.random() * most);
+  }
+}
+
+/** A fold that can't take what is in the log: its own command's fault, and no reason to try again. */
+class BrokenFold extends Error {
+  constructor(readonly fault: Error) {
+    super('a fold threw', { cause: fault });
+  }
+}
+
+/** @throws what the store failed with; a fold's fault is told to its command, and fails no other. */
+async function settleWith(waiting: Waiting, again: Promise<AnyDecided>): Promise<void> {
+  try {
+    waiting.answer(await again);
+  } catch (fault) {
+    if (!(fault instanceof BrokenFold)) throw fault;
+    waiting.fail(fault.fault);
   }
 }
 

@@ -20,7 +20,7 @@ export type { Logger, LoggerOptions, LogLevel } from './logging/logger.js';
 export { maskSecrets } from './logging/mask-secrets.js';
 export { annotateRequest, currentRequest, runInRequest } from './logging/request-context.js';
 export type { RequestContext } from './logging/request-context.js';
-export { SECONDS_BUCKETS, startMetrics } from './metrics/metrics.js';
+export { METRICS_CONTENT_TYPE, SECONDS_BUCKETS, startMetrics } from './metrics/metrics.js';
 export type { Metrics } from './metrics/metrics.js';
 export { PLATFORM_PROBLEMS, platformProblem, Problem, problemsFrom } from './problem/problem.js';
 export type {
@@ -41,14 +41,17 @@ export { EX_CONFIG, exitOnBadSettings } from './settings/exit-on-bad-settings.js
 export { describeSettings, loadSettings } from './settings/load-settings.js';
 export type { Environment, SettingsRule } from './settings/load-settings.js';
 export {
+  databaseName,
   durationMs,
   flag,
   hexKey,
+  hostPorts,
   integer,
-  list,
+  matching,
   nonEmpty,
   oneOf,
   port,
+  topicPrefix,
   url,
 } from './settings/setting.js';
 export type { Setting, SettingOptions, SettingsOf, SettingsSchema } from './settings/setting.js';

@@ -5,7 +5,7 @@ import type { EventRecord, RecordedEvent } from '@token-status/contracts';
 import { createKafkaEventBus } from '@token-status/event-bus';
 import type { EventBus, Publisher } from '@token-status/event-bus';
 import { TokenHistory, tokenOf } from '../../../test/contracts/token-history.js';
-import { until } from '../../../test/contracts/until.js';
+import { eventually, until } from '../../../test/contracts/until.js';
 import { openMongoReadModel } from './mongo/mongo-read-model.js';
 import { Projector } from './projector.js';
 import type { ProjectorAlarm, ProjectorOptions } from './projector.js';
@@ -93,7 +93,10 @@ describe('the projector on Kafka and MongoDB', () => {
       { key: null, headers: {}, value: JSON.stringify(heartbeat) },
     ]);
   };
-  /** Beats as the relay does until the read model is complete. */
+  /**
+   * Beats as the relay does until the read model is complete. That shows a moment before the projector
+   * has heard that its commit got through: what it tells of itself is waited for.
+   */
   const complete = async (): Promise<void> => {
     await until(async () => {
       await beat();
@@ -180,16 +183,18 @@ describe('the projector on Kafka and MongoDB', () => {
       version: 2,
       position: 2,
     });
-    expect(counts).toEqual({ applied: 2, repeated: 0, parked: 0 });
-    expect(projector.readiness()).toEqual({ ok: true });
-    expect(projector.state()).toMatchObject({
-      epoch: history.epoch,
-      partitions: [0, 1, 2, 3],
-      position: 2,
-      head: 2,
-      lagPositions: 0,
-      lagMs: 0,
-      parked: 0,
+    await eventually(() => {
+      expect(counts).toEqual({ applied: 2, repeated: 0, parked: 0 });
+      expect(projector.readiness()).toEqual({ ok: true });
+      expect(projector.state()).toMatchObject({
+        epoch: history.epoch,
+        partitions: [0, 1, 2, 3],
+        position: 2,
+        head: 2,
+        lagPositions: 0,
+        lagMs: 0,
+        parked: 0,
+      });
     });
   });
 
@@ -200,7 +205,9 @@ describe('the projector on Kafka and MongoDB', () => {
       return projector.readiness().ok;
     });
     expect(await repository.position()).toBe(0);
-    expect(projector.state()).toMatchObject({ position: 0, head: 0, lagPositions: 0 });
+    await eventually(() => {
+      expect(projector.state()).toMatchObject({ position: 0, head: 0, lagPositions: 0 });
+    });
   });
 
   it('claims no position whose records have not come', async () => {
@@ -210,9 +217,10 @@ describe('the projector on Kafka and MongoDB', () => {
     const ends = await bus.ends(topics.events);
     const ahead = [...ends].map(([p, offset]) => [String(p), String(offset + 1n)]);
     await beat({ position: 7, offsets: Object.fromEntries(ahead) });
-    await until(() => projector.state().head === 7);
-    expect(projector.state()).toMatchObject({ position: 1, lagPositions: 6 });
-    expect(projector.state().lagMs).toBeGreaterThan(0);
+    await eventually(() => {
+      expect(projector.state()).toMatchObject({ position: 1, head: 7, lagPositions: 6 });
+      expect(projector.state().lagMs).toBeGreaterThan(0);
+    });
     await beat({ position: 7, offsets: {} });
     expect(await repository.position()).toBe(1);
   });
@@ -226,7 +234,9 @@ describe('the projector on Kafka and MongoDB', () => {
     await send(...events.slice(10, 90));
     await complete();
     await expectAllOf(events);
-    expect(counts).toEqual({ applied: events.length, repeated: 120, parked: 0 });
+    await eventually(() => {
+      expect(counts).toEqual({ applied: events.length, repeated: 120, parked: 0 });
+    });
   });
 
   it('parks a token at a gap, with what follows, while everything else goes on', async () => {
@@ -243,7 +253,9 @@ describe('the projector on Kafka and MongoDB', () => {
       ['gap', history.record(late[0]!)],
       ['behind-parked', history.record(late[1]!)],
     ]);
-    expect(alarms.map(({ kind }) => kind)).toEqual(['parked', 'parked']);
+    await eventually(() => {
+      expect(alarms.map(({ kind }) => kind)).toEqual(['parked', 'parked']);
+    });
   });
 
   it('parks a token whose event can’t be read, and one whose version comes under another id', async () => {
@@ -263,8 +275,10 @@ describe('the projector on Kafka and MongoDB', () => {
     expect(await repository.get(tokenOf(unreadable))).toBeNull();
     expect(await repository.get(tokenOf(twice))).toMatchObject({ version: 1, parked: true });
     expect(await repository.get(tokenOf(fine))).not.toHaveProperty('parked');
-    await until(() => projector.state().parked === 2);
-    expect(projector.readiness()).toEqual({ ok: true });
+    await eventually(() => {
+      expect(projector.state().parked).toBe(2);
+      expect(projector.readiness()).toEqual({ ok: true });
+    });
   });
 
   it('goes on from the stored offset after a restart', async () => {
@@ -272,28 +286,35 @@ describe('the projector on Kafka and MongoDB', () => {
     const first = start();
     await send(...events.slice(0, 50));
     await complete();
+    // Closing waits for the batch in hand.
     await first.projector.close();
     await send(...events.slice(50));
     const second = start();
     await complete();
     await expectAllOf(events);
     expect(first.counts).toEqual({ applied: 50, repeated: 0, parked: 0 });
-    expect(second.counts).toEqual({ applied: events.length - 50, repeated: 0, parked: 0 });
+    await eventually(() => {
+      expect(second.counts).toEqual({ applied: events.length - 50, repeated: 0, parked: 0 });
+    });
   });
 
   it('divides the partitions among the projectors of a group, and hands them over without a gap', async () => {
     const events = aBusyDay();
     const [first, second] = [start(), start()];
     const held = (): number[][] => [first, second].map((p) => [...p.projector.state().partitions]);
-    await until(() => held().every((partitions) => partitions.length === 2));
-    expect(held().flat().sort()).toEqual([0, 1, 2, 3]);
+    await eventually(() => {
+      expect(held().map((partitions) => partitions.length)).toEqual([2, 2]);
+      expect(held().flat().sort()).toEqual([0, 1, 2, 3]);
+    });
     await send(...events.slice(0, 60));
     await complete();
     await Promise.all([first.projector.close(), send(...events.slice(60))]);
     await until(() => second.projector.state().partitions.length === PARTITIONS);
     await complete();
     await expectAllOf(events);
-    expect(first.counts.applied + second.counts.applied).toBe(events.length);
+    await eventually(() => {
+      expect(first.counts.applied + second.counts.applied).toBe(events.length);
+    });
     expect(first.counts.repeated + second.counts.repeated).toBe(0);
   });
 
@@ -311,7 +332,7 @@ describe('the projector on Kafka and MongoDB', () => {
       await beat();
     }
     await complete();
-    expect([...broken].sort()).toEqual([...PROJECTOR_STEPS].sort());
+    await eventually(() => expect([...broken].sort()).toEqual([...PROJECTOR_STEPS].sort()));
     await expectAllOf(events);
     expect(counts.repeated + counts.parked).toBe(0);
   });
@@ -362,7 +383,7 @@ describe('the projector on Kafka and MongoDB', () => {
     keysAway = false;
     await complete();
     expect(await repository.get(tokenOf(added))).toMatchObject({ name: 'name' });
-    expect(projector.readiness()).toEqual({ ok: true });
+    await eventually(() => expect(projector.readiness()).toEqual({ ok: true }));
     expect(faults.length).toBeGreaterThanOrEqual(4);
   });
 
@@ -383,7 +404,9 @@ describe('the projector on Kafka and MongoDB', () => {
     for (const event of [forgotten, foreign]) {
       expect(await repository.get(tokenOf(event))).toMatchObject({ name: null, version: 1 });
     }
-    expect(alarms).toEqual([{ kind: 'text-unreadable', tokenId: tokenOf(foreign) }]);
+    await eventually(() => {
+      expect(alarms).toEqual([{ kind: 'text-unreadable', tokenId: tokenOf(foreign) }]);
+    });
   });
 
   describe('stops for good, and says so,', () => {

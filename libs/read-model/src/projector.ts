@@ -116,6 +116,8 @@ export class Projector {
   #running: Promise<void> | null = null;
   #epoch: string | null = null;
   #parked = 0;
+  /** Whether it is still the topic that the read model was built from; asked anew after every join. */
+  #topicChecked: Promise<unknown> | null = null;
   #subscribed = false;
   #halted: string | null = null;
   /** What each part failed with and has not succeeded at since. */
@@ -209,20 +211,16 @@ export class Projector {
       topicSpecs(topics, eventPartitions).filter(({ name }) => mine.has(name)),
     );
     await this.#settle(repository, 'partitions', String(eventPartitions));
-    await this.#settle(repository, 'topic', await bus.topicId(topics.events));
+    await this.#settleTopic(repository);
     this.#parked = await repository.parkedCount();
   }
 
-  /** @returns whether it is the one that the read model was built from; if not, the projector has halted. */
-  async #settle(
-    repository: TokenStatusRepository,
-    fact: SourceFact,
-    value: string,
-  ): Promise<boolean> {
+  /** Halts where it is another one than the read model was built from. */
+  async #settle(repository: TokenStatusRepository, fact: SourceFact, value: string): Promise<void> {
     const settled = await repository.settle(fact, value);
-    if (settled === value) return true;
-    this.#halt(`the read model was built from ${fact} ${settled}, this is ${value}`);
-    return false;
+    if (settled !== value) {
+      this.#halt(`the read model was built from ${fact} ${settled}, this is ${value}`);
+    }
   }
 
   /** One time of being subscribed; resolves when it is over and rejects when it could not begin. */
@@ -243,6 +241,7 @@ export class Projector {
           onAssigned: (partitions) => {
             // It reads again, whatever was the matter; on a quiet topic no batch comes to say so.
             this.#trouble.delete('events');
+            this.#topicChecked = null;
             this.#keepOnly(partitions);
           },
         }),
@@ -318,7 +317,9 @@ export class Projector {
       }
       if (now() - Math.max(since, this.#heartbeatAt ?? 0) > stallMs) {
         const read = heartbeats.positions();
-        const ends = await bus.ends(topics.heartbeats).catch(() => new Map<number, bigint>());
+        const asking = bus.ends(topics.heartbeats).catch(() => new Map<number, bigint>());
+        // A broker that is silent must not keep the projector from ending.
+        const ends = await unlessAborted(asking, signal);
         if ([...ends].some(([partition, end]) => end > (read.get(partition) ?? end))) {
           this.#observer.alarm?.({
             kind: 'stalled',
@@ -354,6 +355,8 @@ export class Projector {
     this.#batchesInHand++;
     try {
       this.#options.onStep('projector.received');
+      await this.#checkTopic(repository);
+      this.#refuseWhenHalted();
       const { records, nextOffset, partition, signal } = batch;
       const fault = await this.#firstFault(repository, records);
       const good = fault === null ? records : records.slice(0, fault.index);
@@ -370,6 +373,20 @@ export class Projector {
       this.#batchesInHand--;
       this.#batchAt = this.#options.now();
     }
+  }
+
+  /** A topic that was made again under its name has our offsets too, once it is as long, for other events. */
+  #checkTopic(repository: TokenStatusRepository): Promise<unknown> {
+    this.#topicChecked ??= this.#settleTopic(repository).catch((fault: unknown) => {
+      this.#topicChecked = null;
+      throw fault;
+    });
+    return this.#topicChecked;
+  }
+
+  async #settleTopic(repository: TokenStatusRepository): Promise<void> {
+    const { bus, topics } = this.#options;
+    await this.#settle(repository, 'topic', await bus.topicId(topics.events));
   }
 
   /** What no reader may skip: an event without a token id, or of another history (`precise.md` 5, 13). */

@@ -128,8 +128,35 @@ describe('the projector on the in-process bus and SQLite', () => {
     await send(added);
     await complete();
     expect(await repository.get(tokenOf(added))).toMatchObject({ version: 1 });
-    expect(alarms[0]).toMatchObject({ kind: 'stalled', why: expect.stringMatching(why) });
-    expect(projector.readiness()).toEqual({ ok: true });
+    expect(alarms).toContainEqual({ kind: 'stalled', why: expect.stringMatching(why) });
+    await until(async () => {
+      await complete();
+      return projector.readiness().ok;
+    });
+  });
+
+  it('halts when its consumer has joined again and the topic is another one by then', async () => {
+    let id = 'the first';
+    let joinAgain: () => void = () => undefined;
+    const { projector } = start({
+      bus: {
+        ...bus,
+        topicId: () => Promise.resolve(id),
+        subscribe: (options) => {
+          if (options.topic === topics.events) joinAgain = () => options.onAssigned?.([0]);
+          return bus.subscribe(options);
+        },
+      },
+    });
+    const [before, after] = [history.add(), history.add()];
+    await send(before);
+    await complete();
+    id = 'the second';
+    joinAgain();
+    await send(after);
+    await until(() => !projector.readiness().ok);
+    expect(projector.readiness()).toMatchObject({ why: expect.stringMatching(/the second/) });
+    expect(await repository.get(tokenOf(after))).toBeNull();
   });
 
   it('is ready again after its consumer crashed and came back, though no event comes', async () => {

@@ -4,7 +4,7 @@ import type { WireEvent } from '@token-status/contracts';
 import { parseCredential } from './credential.js';
 import { OUTCOMES, decide } from './decision.js';
 import type { Finding } from './decision.js';
-import { ExactTable } from './exact-table.js';
+import { CompactTable } from './compact-table.js';
 import type { Freshness } from './freshness.js';
 import { basic, bearer, published, token, wireEvent } from './given.spec.js';
 import { headerValue, httpAnswer } from './http-answer.js';
@@ -12,7 +12,7 @@ import { headerValue, httpAnswer } from './http-answer.js';
 const NOW = Date.UTC(2026, 5, 1);
 const FRESH: Freshness = { state: 'fresh', ageMs: 12.3 };
 
-const table = new ExactTable();
+const table = new CompactTable();
 const holding = (
   name: string,
   types: readonly WireEvent['type'][],

@@ -1,5 +1,6 @@
 import { readProbe } from '@token-status/contracts';
 import type { Probe, Topics } from '@token-status/contracts';
+import { OffsetOutOfRange } from '@token-status/event-bus';
 import type {
   BusRecord,
   EventBus,
@@ -75,7 +76,13 @@ export class BusThatMisbehaves implements EventBus {
   async #begin(options: SubscribeOptions): Promise<Subscription> {
     const held = this.#of(options.topic);
     const start = await options.startAt(0);
-    const next = start === 'earliest' ? 0n : start === 'latest' ? BigInt(held.length) : start;
+    const end = BigInt(held.length);
+    const next = start === 'earliest' ? 0n : start === 'latest' ? end : start;
+    if (next > end) {
+      const fault = new OffsetOutOfRange(options.topic, 0, next, 0n, end);
+      options.onFault?.(fault, true);
+      throw fault;
+    }
     const closing = new AbortController();
     let wake = (): void => undefined;
     const subscription = { options, next, silent: false, wake: () => wake() };

@@ -69,7 +69,8 @@ export function wireEvent(of: GivenToken, type: Type, version: number, variant =
 export const eventId = (event: WireEvent): string =>
   hex(`event of ${event.commandId}`).slice(0, 32);
 
-export const published = (event: WireEvent, position = 1): PublishedEvent => ({
+/** Where no position is named, a token's events lie in the log in the order of their versions. */
+export const published = (event: WireEvent, position = event.tokenVersion): PublishedEvent => ({
   id: eventId(event),
   epoch: EPOCH,
   position,

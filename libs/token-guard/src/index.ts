@@ -1,18 +1,22 @@
 export type { Clocks } from './clocks.js';
+export { CompactTable } from './compact-table.js';
 export { MAX_AUTHORIZATION_LENGTH, parseCredential } from './credential.js';
 export type { Credential } from './credential.js';
 export { OUTCOMES } from './decision.js';
 export type { Decision, Finding, Outcome, TokenIdentity } from './decision.js';
-export { ExactTable } from './exact-table.js';
 export type { ClockOffset, Freshness } from './freshness.js';
 export { headerValue, httpAnswer } from './http-answer.js';
 export type { HttpAnswer } from './http-answer.js';
 export type { Alarm, IntakeCounts } from './intake.js';
+export { loadSnapshot, saveSnapshot } from './snapshot.js';
+export type { LoadedSnapshot, SnapshotContents, SnapshotSource } from './snapshot.js';
 export { createTokenGuard } from './token-guard.js';
 export type {
   CheckInput,
   GuardEvents,
   GuardState,
+  SnapshotOptions,
+  SnapshotState,
   TokenGuard,
   TokenGuardOptions,
 } from './token-guard.js';
@@ -24,3 +28,4 @@ export type {
   TokenEntry,
   TokenTable,
 } from './token-table.js';
+export { Watermark } from './watermark.js';

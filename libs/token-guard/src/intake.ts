@@ -18,7 +18,11 @@ export interface Alarm {
     /** A subscription went silent while the broker had more for it; it was made again. */
     | 'consumer-silent'
     /** A listener of the guard's events threw. */
-    | 'listener-failed';
+    | 'listener-failed'
+    /** The table that was saved is not used; the history is read from its beginning. */
+    | 'snapshot-refused'
+    /** The table could not be saved: a restart will have more to read. */
+    | 'snapshot-not-saved';
   readonly message: string;
   readonly tokenId?: string;
 }
@@ -41,25 +45,40 @@ export interface IntakeCounts {
   readonly rejected: number;
 }
 
+/** How far a reading of the history has come: what its table holds, and what comes next. */
+export interface ReadTo {
+  readonly watermark: Watermark;
+  /** Partition → the next offset to read. */
+  readonly offsets: ReadonlyMap<number, bigint>;
+}
+
 /**
  * One reading of the history: records in, table and watermark out, with the offsets to go on from.
  * A new reading is a new intake, so nothing of an earlier one can get into it.
  */
-export class Intake {
-  readonly table: TokenTable;
-  readonly #watermark = new Watermark();
+export class Intake<T extends TokenTable = TokenTable> {
+  readonly table: T;
+  readonly #watermark: Watermark;
   readonly #hooks: IntakeHooks;
-  readonly #next = new Map<number, bigint>();
+  readonly #next: Map<number, bigint>;
   readonly #told = new Set<Alarm['code']>();
   readonly #counts = { applied: 0, repeated: 0, parked: 0, rejected: 0 };
 
-  constructor(table: TokenTable, hooks: IntakeHooks) {
+  /** @param from where an earlier reading, of which this table is, had come to. */
+  constructor(table: T, hooks: IntakeHooks, from?: ReadTo) {
     this.table = table;
     this.#hooks = hooks;
+    this.#watermark = from?.watermark ?? new Watermark();
+    this.#next = new Map(from?.offsets);
   }
 
   get watermark(): number {
     return this.#watermark.value;
+  }
+
+  /** How far this reading has come, now. */
+  get readTo(): ReadTo {
+    return { watermark: this.#watermark, offsets: this.#next };
   }
 
   get counts(): IntakeCounts {

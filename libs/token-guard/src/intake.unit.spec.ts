@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { ReceivedRecord } from '@token-status/event-bus';
-import { ExactTable } from './exact-table.js';
+import { CompactTable } from './compact-table.js';
 import { EPOCH, eventRecord, token, wireEvent } from './given.spec.js';
 import { Intake } from './intake.js';
 import type { Alarm } from './intake.js';
@@ -10,7 +10,7 @@ function given() {
   const alarms: Alarm[] = [];
   const broken: string[] = [];
   const changes: string[] = [];
-  const intake = new Intake(new ExactTable(), {
+  const intake = new Intake(new CompactTable(), {
     acceptsEpoch: (epoch) => epoch === EPOCH,
     onBroken: (why) => broken.push(why),
     onAlarm: (alarm) => alarms.push(alarm),

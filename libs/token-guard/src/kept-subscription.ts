@@ -71,11 +71,13 @@ export class KeptSubscription {
     const { bus, topic, startAt, onBatch, prepare, onSubscribed, onFault, subscribeTimeoutMs } =
       this.#options;
     const generation = ++this.#generation;
-    const ended = new Promise<void>((resolve) => (this.#endCurrent = resolve));
+    const ended = new Promise<false>((resolve) => (this.#endCurrent = () => resolve(false)));
     let subscription: Subscription | null = null;
+    let told: unknown = null;
     try {
-      await prepare?.();
-      if (this.#closing.signal.aborted) return;
+      // With the broker away it may take long; whoever closes or rebuilds does not wait for that.
+      const prepared = (prepare?.() ?? Promise.resolve()).then(() => true);
+      if (!(await Promise.race([prepared, ended])) || this.#closing.signal.aborted) return;
       const subscribing = bus.subscribe({
         topic,
         mode: { kind: 'every' },
@@ -87,6 +89,7 @@ export class KeptSubscription {
         },
         onFault: (fault, isEnd) => {
           if (generation !== this.#generation) return;
+          told = fault;
           onFault(fault, isEnd);
           if (isEnd) this.#endCurrent?.();
         },
@@ -105,7 +108,8 @@ export class KeptSubscription {
       onSubscribed();
       await ended;
     } catch (fault) {
-      if (!this.#closing.signal.aborted) onFault(asError(fault), true);
+      // The bus tells of the fault that ends a subscription, and rejects with it too.
+      if (!this.#closing.signal.aborted && fault !== told) onFault(asError(fault), true);
     } finally {
       // From here on this subscription's batches are nobody's.
       this.#generation++;

@@ -5,17 +5,20 @@ import { OffsetOutOfRange } from '@token-status/event-bus';
 import type { Batch, EventBus, Offsets, Publisher, TopicSpec } from '@token-status/event-bus';
 import { systemClocks } from './clocks.js';
 import type { Clocks } from './clocks.js';
+import { CompactTable } from './compact-table.js';
 import { parseCredential } from './credential.js';
 import { decide } from './decision.js';
 import type { Decision } from './decision.js';
-import { ExactTable } from './exact-table.js';
 import { FreshnessProof } from './freshness.js';
 import type { ClockOffset, Freshness } from './freshness.js';
 import { Intake } from './intake.js';
-import type { Alarm, IntakeCounts } from './intake.js';
+import type { Alarm, IntakeCounts, ReadTo } from './intake.js';
 import { KeptSubscription } from './kept-subscription.js';
 import { within } from './retry.js';
-import type { ParkedToken, TokenChange, TokenCounts, TokenTable } from './token-table.js';
+import { loadSnapshot } from './snapshot.js';
+import type { SnapshotContents } from './snapshot.js';
+import { SnapshotSchedule } from './snapshot-schedule.js';
+import type { ParkedToken, TokenChange, TokenCounts } from './token-table.js';
 
 export interface TokenGuardOptions {
   /** Stays the caller's: `close()` of the guard leaves it open. */
@@ -40,11 +43,20 @@ export interface TokenGuardOptions {
   readonly clocks?: Clocks;
   /** 0 ≤ value < 1, for jitter only. */
   readonly random?: () => number;
-  /** Makes an empty table. Default: the exact one. */
-  readonly table?: () => TokenTable;
+  /**
+   * Where the table is kept over a restart, which then reads only what came since; of this process
+   * alone. Who can write the file decides which tokens pass. Without it, every start reads the history.
+   */
+  readonly snapshot?: SnapshotOptions;
   readonly onAlarm?: (alarm: Alarm) => void;
   /** Faults that are being retried: a broker that is away, say. */
   readonly onFault?: (fault: Error) => void;
+}
+
+export interface SnapshotOptions {
+  readonly file: string;
+  /** Between two saves; one more is made when the guard is closed. Default 300,000. */
+  readonly everyMs?: number;
 }
 
 export interface CheckInput {
@@ -76,6 +88,16 @@ export interface GuardState {
   readonly alarms: number;
   /** Subscriptions made again because they had gone silent. */
   readonly rebuilds: number;
+  /** null where none is configured. */
+  readonly snapshot: SnapshotState | null;
+}
+
+export interface SnapshotState {
+  /** What became of the file at the start. */
+  readonly start: 'loading' | 'loaded' | 'none' | 'refused';
+  /** Of the newest one; RFC 3339. null before the first. */
+  readonly savedAt: string | null;
+  readonly savedBytes: number | null;
 }
 
 /** `disabled`, `enabled`, `revoked`, `parked`: a token's id. `stale`: why. */
@@ -134,9 +156,9 @@ export function createTokenGuard(options: TokenGuardOptions): TokenGuard {
 
 class Guard implements TokenGuard {
   readonly #options: Required<
-    Omit<TokenGuardOptions, 'ensureTopics' | 'epoch' | 'onAlarm' | 'onFault'>
+    Omit<TokenGuardOptions, 'ensureTopics' | 'epoch' | 'snapshot' | 'onAlarm' | 'onFault'>
   > &
-    Pick<TokenGuardOptions, 'ensureTopics' | 'onAlarm' | 'onFault'>;
+    Pick<TokenGuardOptions, 'ensureTopics' | 'snapshot' | 'onAlarm' | 'onFault'>;
   readonly #listeners: Listeners = {
     disabled: [],
     enabled: [],
@@ -149,7 +171,7 @@ class Guard implements TokenGuard {
   readonly #heartbeats: KeptSubscription;
   readonly #ready: Promise<void>;
   #settleReady!: { resolve: () => void; reject: (why: Error) => void };
-  #intake: Intake;
+  #intake: Intake<CompactTable>;
   #proof: FreshnessProof;
   #timer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | null = null;
@@ -157,6 +179,7 @@ class Guard implements TokenGuard {
   /** The history is being read for the first time, or again. */
   #replaying = true;
   #publisher: Promise<Publisher> | null = null;
+  #connected: Publisher | null = null;
   #probesInFlight = 0;
   #topicsEnsured: Promise<void> | null = null;
   #topicId: string | null = null;
@@ -167,6 +190,13 @@ class Guard implements TokenGuard {
   readonly #alarmedOnce = new Set<Alarm['code']>();
   #alarms = 0;
   #rebuilds = 0;
+  #snapshot: SnapshotState | null = null;
+  readonly #snapshots: SnapshotSchedule | null;
+  #loading: Promise<void> | null = null;
+  readonly #stopLoading = new AbortController();
+  /** What the newest snapshot, and the one that is being made, hold. */
+  #savedMark = '';
+  #savingMark = '';
 
   constructor(options: TokenGuardOptions) {
     this.#options = {
@@ -177,7 +207,6 @@ class Guard implements TokenGuard {
       silentAfterMs: 2000,
       clocks: systemClocks,
       random: Math.random,
-      table: () => new ExactTable(),
       ...options,
     };
     this.#ready = new Promise((resolve, reject) => (this.#settleReady = { resolve, reject }));
@@ -211,9 +240,12 @@ class Guard implements TokenGuard {
       onSubscribed: () => (this.#heartbeatAt = this.#options.clocks.monotonic()),
       onFault: (fault) => this.#options.onFault?.(fault),
     });
+    this.#snapshots = this.#scheduleSnapshots();
   }
 
   start(): this {
+    this.#loading = this.#load();
+    this.#snapshots?.start();
     this.#events.start();
     this.#heartbeats.start();
     this.#timer = setInterval(() => this.#tick(), this.#options.probeEveryMs);
@@ -256,6 +288,7 @@ class Guard implements TokenGuard {
       offsets: new Map(this.#intake.positions),
       alarms: this.#alarms,
       rebuilds: this.#rebuilds,
+      snapshot: this.#snapshot,
     };
   }
 
@@ -271,10 +304,14 @@ class Guard implements TokenGuard {
 
   async #close(): Promise<void> {
     clearInterval(this.#timer);
+    this.#stopLoading.abort();
     this.#settleReady.reject(new Error('the token guard was closed'));
     await Promise.all([this.#events.close(), this.#heartbeats.close()]);
-    const publisher = await this.#publisher?.catch(() => null);
-    await publisher?.close();
+    await this.#loading;
+    // The last thing that was read is in it.
+    await this.#snapshots?.close();
+    // One that is still connecting is left to the bus, whose close ends it.
+    await this.#connected?.close();
   }
 
   // Reading
@@ -313,7 +350,10 @@ class Guard implements TokenGuard {
   async #prepare(): Promise<void> {
     await this.#ensureTopics();
     const { bus, topics } = this.#options;
-    this.#checkTopic(await bus.topicId(topics.events));
+    const topicId = await bus.topicId(topics.events);
+    // It brings the offsets to start from, and the id of the topic that they are from.
+    await this.#loading;
+    this.#checkTopic(topicId);
   }
 
   /** Once: what is missing later was there, and is for an operator to look at. */
@@ -351,17 +391,98 @@ class Guard implements TokenGuard {
     return new FreshnessProof({ gatewayId, epoch, maxStalenessMs, maxClockErrorMs, clocks });
   }
 
-  #newIntake(): Intake {
+  #newIntake(table = new CompactTable(), from?: ReadTo): Intake<CompactTable> {
     const proof = this.#proof;
-    return new Intake(this.#options.table(), {
-      acceptsEpoch: (epoch) => proof.accepts(epoch),
-      onBroken: (why) => proof.fail(why),
-      onAlarm: (alarm) => this.#alarm(alarm),
-      onChange: (tokenId, change) => {
+    const hooks = {
+      acceptsEpoch: (epoch: string) => proof.accepts(epoch),
+      onBroken: (why: string) => proof.fail(why),
+      onAlarm: (alarm: Alarm) => this.#alarm(alarm),
+      onChange: (tokenId: string, change: TokenChange | 'parked') => {
         const event = CHANGES_TOLD[change];
         if (event && !this.#replaying) this.#emit(event, tokenId);
       },
+    };
+    return new Intake(table, hooks, from);
+  }
+
+  // Saving and loading
+
+  /** Never rejects: without a snapshot that can be used, the history is read from its beginning. */
+  async #load(): Promise<void> {
+    const { snapshot, topics } = this.#options;
+    if (!snapshot) return;
+    this.#snapshot = { start: 'loading', savedAt: null, savedBytes: null };
+    const expected = { topic: topics.events, epoch: this.#proof.epoch };
+    try {
+      const loaded = await loadSnapshot(snapshot.file, expected, this.#stopLoading.signal);
+      if (loaded.kind === 'loaded') {
+        const { source, table, readTo, savedAt } = loaded;
+        // A heartbeat may have told the epoch meanwhile.
+        if (this.#proof.epoch === null || this.#proof.epoch === source.epoch) {
+          this.#proof.accepts(source.epoch);
+          this.#topicId = source.topicId;
+          this.#intake = this.#newIntake(table, readTo);
+          this.#proof.reach(this.#intake.watermark);
+          this.#savedMark = this.#mark();
+          this.#snapshot = { ...this.#snapshot, start: 'loaded', savedAt };
+        } else {
+          this.#refuseSnapshot('it is of another log (epoch)');
+        }
+      } else if (loaded.kind === 'refused') {
+        this.#refuseSnapshot(loaded.why);
+      } else {
+        this.#snapshot = { ...this.#snapshot, start: 'none' };
+      }
+    } catch (fault) {
+      if (!this.#closing) this.#refuseSnapshot(asError(fault).message);
+    }
+  }
+
+  #refuseSnapshot(why: string): void {
+    this.#snapshot = { start: 'refused', savedAt: null, savedBytes: null };
+    this.#alarm({
+      code: 'snapshot-refused',
+      message: `the snapshot is not used: ${why}; reading the history from its beginning`,
     });
+  }
+
+  #scheduleSnapshots(): SnapshotSchedule | null {
+    const { snapshot, random } = this.#options;
+    if (!snapshot) return null;
+    return new SnapshotSchedule({
+      file: snapshot.file,
+      everyMs: snapshot.everyMs ?? 300_000,
+      random,
+      contents: () => this.#toSave(),
+      onSaved: (savedBytes) => {
+        this.#savedMark = this.#savingMark;
+        const savedAt = new Date(this.#options.clocks.wall()).toISOString();
+        this.#snapshot = { start: 'none', ...this.#snapshot, savedAt, savedBytes };
+      },
+      onFault: (fault) =>
+        this.#alarm({
+          code: 'snapshot-not-saved',
+          message: `the table could not be saved: ${fault.message}`,
+        }),
+    });
+  }
+
+  #toSave(): SnapshotContents | null {
+    const { epoch } = this.#proof;
+    const { table, readTo, counts } = this.#intake;
+    const topicId = this.#topicId;
+    if (epoch === null || topicId === null || this.#snapshot?.start === 'loading') return null;
+    // It has read past something that it can't trust itself after; a restart is to come upon that again.
+    if (counts.rejected > 0) return null;
+    this.#savingMark = this.#mark();
+    if (this.#savingMark === this.#savedMark) return null;
+    return { table, readTo, source: { epoch, topicId, topic: this.#options.topics.events } };
+  }
+
+  /** Another one wherever there is something new to save. */
+  #mark(): string {
+    const next = [...this.#intake.positions].map(([partition, offset]) => `${partition}:${offset}`);
+    return `${this.#topicId ?? ''} ${next.sort().join(' ')}`;
   }
 
   // Proving
@@ -396,9 +517,14 @@ class Guard implements TokenGuard {
     if (!this.#publisher) {
       const connecting = this.#options.bus.publisher();
       this.#publisher = connecting;
-      connecting.catch(() => {
-        this.#publisher = null;
-      });
+      connecting.then(
+        (publisher) => {
+          this.#connected = publisher;
+        },
+        () => {
+          this.#publisher = null;
+        },
+      );
     }
     return this.#publisher;
   }

@@ -379,6 +379,27 @@ describe('the token guard', () => {
     expect(told).toEqual([]);
   });
 
+  it('closes at once while the broker says nothing at all', async () => {
+    const silent = <T>(): Promise<T> => new Promise(() => undefined);
+    const bus: EventBus = {
+      ensureTopics: silent,
+      publisher: silent,
+      subscribe: silent,
+      ends: silent,
+      topicId: silent,
+      close: silent,
+    };
+    const guard = createTokenGuard({
+      bus,
+      topics: names,
+      ensureTopics: topicSpecs(names, 1),
+      gatewayId: 'gw-1',
+      probeEveryMs: 10,
+    });
+    await guard.close();
+    expect(guard.freshness().state).toBe('starting');
+  });
+
   it('closes once, leaves its subscriptions, and says so to who waits', async () => {
     const { guard, bus, relay } = await given();
     relay.pause();

@@ -11,19 +11,20 @@ export interface TokenEntry {
   readonly revoked: boolean;
   /** Milliseconds since the Unix epoch; null = never. Whether it has passed is the clock's business. */
   readonly expiresAt: number | null;
-  /** SHA-256 of the secret, 32 bytes: the key that the entry was found by. */
-  readonly secretDigest: Uint8Array;
-  /** HMAC-SHA-256 of the owner's user name, 32 bytes (`precise.md` 23). */
-  readonly userNameDigest: Uint8Array;
   /** An event of this token could not be applied: it is denied, whatever else is said here (decision 8). */
   readonly parked: boolean;
+  /**
+   * Whether this is its owner's user name, in a time that does not depend on how much of it is right.
+   * @param userNameDigest HMAC-SHA-256 of the name under the secret, hex (`precise.md` 23).
+   */
+  isOfUserName(userNameDigest: string): boolean;
 }
 
 export type TokenChange = 'added' | 'renamed' | 'disabled' | 'enabled' | 'revoked';
 
 export type Applied =
   | { readonly kind: 'applied'; readonly change: TokenChange }
-  /** Had been applied before: the same version and the same event id. */
+  /** Had been applied before: the same version as the same event (`precise.md` 5). */
   | { readonly kind: 'repeated' }
   /** This event is a fault; its token is parked from now on. */
   | { readonly kind: 'parked'; readonly why: string }
@@ -52,14 +53,20 @@ export interface ParkedToken {
  */
 export interface TokenTable {
   /**
-   * Applies the event iff its version is its token's next. Never throws on an event that could be
-   * read: what does not fit parks its token, and a parked token stays so.
+   * Applies the event iff its version is its token's next and its position is after the last one's.
+   * Never throws on an event that could be read: what does not fit parks its token, and a parked token
+   * stays so.
    */
   apply(event: PublishedEvent): Applied;
   /** Denies a token of which an event could not be read. @returns whether it had not been parked yet. */
   park(tokenId: string, why: string): boolean;
-  /** @param secretDigest 32 bytes. @returns the entry, parked ones too; null where there is none. */
-  lookup(secretDigest: Uint8Array): TokenEntry | null;
+  /**
+   * The comparison takes no less time where less of the digest is right. The entry is to be read in the
+   * same turn: what it says later is not promised.
+   *
+   * @param secretDigest SHA-256 of the secret, hex. @returns parked ones too; null where there is none.
+   */
+  lookup(secretDigest: string): TokenEntry | null;
   counts(): TokenCounts;
   /** The first `limit` of the parked tokens, for operators. */
   parked(limit: number): readonly ParkedToken[];

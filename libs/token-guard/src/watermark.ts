@@ -1,6 +1,8 @@
 /** Positions in one chunk of the bitmap: 1 KiB, so that one stray position far ahead costs no more. */
 const CHUNK = 8192;
 const WORD = 32;
+const INDEX_BYTES = 8;
+const SAVED_CHUNK_BYTES = INDEX_BYTES + CHUNK / 8;
 
 /**
  * The highest position p such that every position 1…p was seen (`precise.md` 9).
@@ -14,6 +16,31 @@ export class Watermark {
 
   get value(): number {
     return this.#value;
+  }
+
+  /** What lies ahead, for {@link Watermark.restored}: for each chunk its index (a double) and its bits. */
+  ahead(): Buffer {
+    const bytes = Buffer.alloc(this.#ahead.size * SAVED_CHUNK_BYTES);
+    let at = 0;
+    for (const [index, bits] of this.#ahead) {
+      at = bytes.writeDoubleLE(index, at);
+      for (const word of bits) at = bytes.writeUInt32LE(word, at);
+    }
+    return bytes;
+  }
+
+  /** @throws RangeError for bytes that {@link Watermark.ahead} did not write. */
+  static restored(value: number, ahead: Buffer): Watermark {
+    const watermark = new Watermark();
+    watermark.#value = value;
+    for (let at = 0; at < ahead.length; at += SAVED_CHUNK_BYTES) {
+      const words = at + INDEX_BYTES;
+      const bits = Uint32Array.from({ length: CHUNK / WORD }, (_, i) =>
+        ahead.readUInt32LE(words + 4 * i),
+      );
+      watermark.#ahead.set(ahead.readDoubleLE(at), bits);
+    }
+    return watermark;
   }
 
   /** @param position 1 or higher; one that was seen before changes nothing. */

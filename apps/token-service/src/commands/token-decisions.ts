@@ -14,11 +14,11 @@ import type {
   RevokeToken,
   Sealed,
 } from '@token-status/domain';
-import type { Decided, EventLog } from '@token-status/event-log';
+import type { Decided } from '@token-status/event-log';
 import { annotateRequest, currentRequest, LOGGER } from '@token-status/platform';
 import type { Logger } from '@token-status/platform';
-import type { PersonalData } from '@token-status/personal-data';
-import { problemOfLogFault, reach } from '../http/problems.js';
+import { laterProblem, problemOfLogFault, reach } from '../http/problems.js';
+import type { CommandLog, SealedTexts } from '../ports.js';
 import { EVENT_LOG, PERSONAL_DATA } from '../tokens.js';
 import { CommandMetrics } from './command-metrics.js';
 import type { CommandRequest } from './command-request.js';
@@ -49,8 +49,8 @@ export interface Seal {
 @Injectable()
 export class TokenDecisions {
   constructor(
-    @Inject(EVENT_LOG) private readonly log: EventLog,
-    @Inject(PERSONAL_DATA) private readonly personalData: PersonalData,
+    @Inject(EVENT_LOG) private readonly log: CommandLog,
+    @Inject(PERSONAL_DATA) private readonly personalData: SealedTexts,
     @Inject(LOGGER) private readonly logger: Logger,
     private readonly owners: TokenOwners,
     private readonly metrics: CommandMetrics,
@@ -87,7 +87,9 @@ export class TokenDecisions {
         return await this.decide(request, command, tagsFor(command, owner), owner);
       } catch (fault) {
         // The decision came after a majority write, so what it saw can be read now.
-        if (!(fault instanceof OwnerNotRead) || tries === 3) throw fault;
+        if (!(fault instanceof OwnerNotRead)) throw fault;
+        // Still not found: what answers reads is behind.
+        if (tries === 3) throw laterProblem('unavailable', fault);
       }
     }
   }

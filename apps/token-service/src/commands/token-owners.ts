@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { tag, upcast } from '@token-status/contracts';
 import type { Owner } from '@token-status/domain';
-import type { EventLog } from '@token-status/event-log';
+import type { CommandLog } from '../ports.js';
 import { EVENT_LOG } from '../tokens.js';
 
 const MOST_KEPT = 100_000;
@@ -15,7 +15,7 @@ const MOST_KEPT = 100_000;
 export class TokenOwners {
   private readonly kept = new LRUCache<string, Owner>({ max: MOST_KEPT });
 
-  constructor(@Inject(EVENT_LOG) private readonly log: EventLog) {}
+  constructor(@Inject(EVENT_LOG) private readonly log: CommandLog) {}
 
   /** Null where the log, as far as it was read, has no such token. */
   async of(tokenId: string): Promise<Owner | null> {

@@ -11,7 +11,8 @@ import { createApp, createLogger, createTokenVerifier, startMetrics } from '@tok
 import { openMongoReadModel } from '@token-status/read-model';
 import { logObserver } from '../commands/command-metrics.js';
 import type { TokenJson } from '../http/token-json.js';
-import type { TokenServicePorts, TokenServiceSettings } from '../token-service.module.js';
+import type { TokenServicePorts } from '../ports.js';
+import type { TokenServiceSettings } from '../token-service.module.js';
 import { TokenServiceModule } from '../token-service.module.js';
 import { AUDIENCE, CALLERS, startIssuer } from './issuer.spec.js';
 import type { CallerName } from './issuer.spec.js';

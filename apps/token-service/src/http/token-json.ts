@@ -3,13 +3,13 @@ import type { FastifyReply } from 'fastify';
 import { statusOf } from '@token-status/domain';
 import type { ApiToken, Status } from '@token-status/domain';
 import { UnreadableSeal } from '@token-status/personal-data';
-import type { PersonalData } from '@token-status/personal-data';
 import { LOGGER } from '@token-status/platform';
 import type { Logger } from '@token-status/platform';
 import type { TokenView } from '@token-status/read-model';
 import type { Clock } from '../clock.js';
 import type { CommandResult } from '../commands/token-decisions.js';
 import type { TokenServiceOptions } from '../options.js';
+import type { SealedTexts } from '../ports.js';
 import { CLOCK, OPTIONS, PERSONAL_DATA } from '../tokens.js';
 import { etagOf } from './etag.js';
 import { problem, reach } from './problems.js';
@@ -24,7 +24,7 @@ export type TokenJson = Omit<TokenView, 'revoked' | 'parked'> & {
 @Injectable()
 export class TokenPresenter {
   constructor(
-    @Inject(PERSONAL_DATA) private readonly personalData: PersonalData,
+    @Inject(PERSONAL_DATA) private readonly personalData: SealedTexts,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(OPTIONS) private readonly options: TokenServiceOptions,
     @Inject(LOGGER) private readonly logger: Logger,

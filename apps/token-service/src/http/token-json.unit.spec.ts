@@ -34,8 +34,6 @@ const presenter = new TokenPresenter(
   {
     seal: () => Promise.reject(new Error('nothing is sealed here')),
     open: () => Promise.reject(new Error('nothing is opened here')),
-    forget: () => Promise.resolve('nothing-held'),
-    close: () => Promise.resolve(),
   },
   () => new Date(NOW),
   { ...DEFAULT_OPTIONS, fingerprintKey: new Uint8Array(32) },

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import kafkajs from 'kafkajs';
 import type { Admin } from 'kafkajs';
 import { eventBusContract } from '../../../../test/contracts/event-bus.contract.js';
@@ -10,8 +10,6 @@ import { OffsetOutOfRange, PublishOutcomeUnknown } from '../event-bus.js';
 import type { BusLogger } from './kafka-client.js';
 import { createKafkaEventBus } from './kafka-event-bus.js';
 import type { KafkaEventBusOptions } from './kafka-event-bus.js';
-
-jest.setTimeout(60_000);
 
 const brokers = (process.env.KAFKA_BROKERS ?? '').split(',');
 const prefix = `bus-${randomUUID().slice(0, 8)}`;
@@ -144,7 +142,8 @@ describe('a topic on Kafka', () => {
     await admin.deleteTopics({ topics: [topic] });
     await until(async () => {
       await bus.ensureTopics([{ name: topic, partitions: 1, retention: 'for-ever' }]);
-      return (await bus.topicId(topic)) !== id;
+      // A broker may list the old one for a moment still.
+      return (await bus.topicId(topic).catch(() => id)) !== id;
     });
   });
 });
@@ -235,9 +234,9 @@ describe('subscribing to Kafka', () => {
     await until(async () => {
       const again = { name: topic, partitions: 1, retention: 'for-ever' } as const;
       await bus.ensureTopics([again]);
-      return (await bus.ends(topic)).get(0) === 0n;
+      return (await bus.ends(topic).catch(() => null))?.get(0) === 0n;
     });
-    await until(() => faults.some(({ ended }) => ended), 30_000);
+    await until(() => faults.some(({ ended }) => ended));
     expect(faults.at(-1)?.fault).toMatchObject({ name: 'OffsetOutOfRange', asked: 20n, end: 0n });
     expect(got).toHaveLength(20);
   });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../../../../test/contracts/until.js';
 import { startKafka } from '../../../../test/servers/index.js';
 import type { KafkaServer } from '../../../../test/servers/index.js';
@@ -7,8 +7,6 @@ import type { BusRecord, EventBus, SubscribeOptions } from '../event-bus.js';
 import { PublishOutcomeUnknown } from '../event-bus.js';
 import { createKafkaEventBus } from './kafka-event-bus.js';
 import type { KafkaEventBusOptions } from './kafka-event-bus.js';
-
-jest.setTimeout(90_000);
 
 // A broker of its own: it is paused and killed.
 let broker: KafkaServer;
@@ -107,7 +105,8 @@ const expectAllInOrder = (values: readonly number[], count: number): void => {
 
 describe('while the broker is paused', () => {
   it('a publish ends in time with its outcome unknown, and the next ones go through', async () => {
-    const { bus, topic, publisher } = await given();
+    // It is the limit of the delivery that ends it, long before that of a request.
+    const { bus, topic, publisher } = await given({ requestTimeoutMs: 40_000 });
     const { values, places } = await listen(bus, topic);
     await publishAll((records) => publisher.publish(topic, records), 0, 20);
 
@@ -115,7 +114,7 @@ describe('while the broker is paused', () => {
     const since = Date.now();
     const unknown = publisher.publish(topic, [record(20)]);
     await expect(unknown).rejects.toThrow(PublishOutcomeUnknown);
-    expect(Date.now() - since).toBeLessThan(5_000);
+    expect(Date.now() - since).toBeLessThan(20_000);
     broker.resume();
 
     // The same again, as the caller should: it may be there twice now, and is not lost.
@@ -137,7 +136,7 @@ describe('while the broker is paused', () => {
     broker.resume();
 
     await publishAll((records) => publisher.publish(topic, records), 20, 40);
-    await until(() => new Set(values).size === 40, 30_000);
+    await until(() => new Set(values).size === 40);
     expectAllInOrder(values, 40);
     expect(new Set(places).size).toBe(places.length);
     expect(ended).toEqual([]);
@@ -164,14 +163,37 @@ describe('while the broker is paused', () => {
   });
 
   it('a bus closes in time', async () => {
-    const { bus, topic, publisher } = await given();
+    const { bus, topic, publisher } = await given({ requestTimeoutMs: 60_000 });
     await listen(bus, topic);
     broker.pause();
     const unknown = publisher.publish(topic, [record(0)]);
     const [, since] = [unknown.catch(() => undefined), Date.now()];
     await bus.close();
-    expect(Date.now() - since).toBeLessThan(8_000);
+    expect(Date.now() - since).toBeLessThan(40_000);
     await expect(unknown).rejects.toThrow();
+  });
+});
+
+describe('a publisher that is closed while it connects', () => {
+  it('sends nothing afterwards', async () => {
+    const { bus, topic } = await given();
+    const {
+      bus: closing,
+      topic: other,
+      publisher,
+    } = await given({
+      requestTimeoutMs: 30_000,
+      deliveryTimeoutMs: 6_000,
+      closeTimeoutMs: 300,
+    });
+    broker.pause();
+    await expect(publisher.publish(other, [record(0)])).rejects.toThrow(PublishOutcomeUnknown);
+    // The next one has to connect first.
+    const waiting = expect(publisher.publish(topic, [record(1)])).rejects.toThrow();
+    await closing.close();
+    broker.resume();
+    await waiting;
+    expect([...(await bus.ends(topic)).values()]).toEqual([0n, 0n]);
   });
 });
 
@@ -203,7 +225,7 @@ describe('when the broker is killed and started again', () => {
       await broker.restart();
       await publishing;
 
-      await until(() => new Set(values).size === 200, 30_000);
+      await until(() => new Set(values).size === 200);
       expectAllInOrder(values, 200);
       expect(new Set(places).size).toBe(places.length);
     },
@@ -216,7 +238,11 @@ describe('when the broker is killed and started again', () => {
     await broker.kill9();
     await expect(bus.ends(topic)).rejects.toThrow();
     await broker.restart();
-    expect([...(await bus.ends(topic)).values()].reduce((sum, end) => sum + end, 0n)).toBe(1n);
+    // It lives again before every partition has its leader.
+    await until(async () => {
+      const ends = await bus.ends(topic).catch(() => new Map<number, bigint>());
+      return [...ends.values()].reduce((sum, end) => sum + end, 0n) === 1n;
+    });
     expect(await bus.topicId(topic)).toBe(id);
   });
 });

@@ -137,7 +137,7 @@ export class KafkaPublisher implements Publisher {
 
   /** @throws Error when no broker takes the connection: nothing was sent then. */
   async #connected(): Promise<Link> {
-    if (this.#stopped) throw new Error('this publisher is closed');
+    if (this.#isStopped()) throw new Error('this publisher is closed');
     if (this.#link !== undefined) return this.#link;
     const client = new KafkaClient(this.connection);
     const { createPartitioner, partitionOf } = stickyPartitioner();
@@ -154,7 +154,16 @@ export class KafkaPublisher implements Publisher {
       this.#abandon(link);
       throw fault;
     }
+    if (this.#isStopped()) {
+      // Closed while it connected: nobody would end this connection any more.
+      this.#abandon(link);
+      throw new Error('this publisher is closed');
+    }
     return (this.#link = link);
+  }
+
+  #isStopped(): boolean {
+    return this.#stopped;
   }
 
   #abandon(link: Link): void {

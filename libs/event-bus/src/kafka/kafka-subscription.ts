@@ -393,10 +393,10 @@ class Session {
 
   /** Leaves the group and ends the connections, in bounded time. */
   async leave(deleteGroupWith: KafkaAdmin | undefined): Promise<void> {
-    await this.#client.close(() => this.consumer.disconnect(), 2_000);
+    await this.#client.close(() => this.consumer.disconnect(), 5_000);
     // An empty group without offsets goes by itself in the end; this is for tidiness.
     if (deleteGroupWith !== undefined && this.generation > 0) {
-      await settledWithin(1_000, deleteGroupWith.deleteGroup(this.#groupId));
+      await settledWithin(3_000, deleteGroupWith.deleteGroup(this.#groupId));
     }
   }
 

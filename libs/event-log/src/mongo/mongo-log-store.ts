@@ -36,8 +36,10 @@ const MAX_TIME_EXPIRED = 50;
 const BLOCKED_MS = 500;
 /** How long a lone insert waits behind somebody's open transaction before it gives up. */
 const INSERT_MS = 1000;
-/** After which a writer that did not renew its registration can have no transaction open any more. */
-const REGISTERED_MS = 10 * 60_000;
+/** How often a writer that is at work says so. */
+const REGISTER_EVERY_MS = 10 * 60_000;
+/** After which a writer that did not can have no transaction open any more; the server forgets it. */
+const REGISTERED_S = 3600;
 
 /** @throws MongoError where the database can't be reached; the caller tries again. */
 export async function openMongoLogStore(options: MongoLogStoreOptions): Promise<LogStore> {
@@ -56,22 +58,28 @@ export async function openMongoLogStore(options: MongoLogStoreOptions): Promise<
   try {
     await client.connect();
     const db = client.db(options.database);
-    const events = db.collection<EventDocument>('events');
-    await Promise.all([
-      events.createIndexes([
-        { key: { id: 1 }, name: 'once', unique: true },
-        { key: { tags: 1, _id: 1 }, name: 'by-tag' },
-      ]),
-      db
-        .collection('outcomes')
-        .createIndexes([{ key: { caller: 1, key: 1 }, name: 'once', unique: true }]),
-    ]);
+    // A busy server may need longer for these than a commit may take; it goes on meanwhile.
+    await makeIndexes(db).catch(() => makeIndexes(db));
     return new MongoLogStore(client, db, await epochOf(db), options.onFault);
   } catch (fault) {
     await client.close();
     throw fault;
   }
 }
+
+const makeIndexes = (db: Db): Promise<unknown> =>
+  Promise.all([
+    db.collection('events').createIndexes([
+      { key: { id: 1 }, name: 'once', unique: true },
+      { key: { tags: 1, _id: 1 }, name: 'by-tag' },
+    ]),
+    db
+      .collection('outcomes')
+      .createIndexes([{ key: { caller: 1, key: 1 }, name: 'once', unique: true }]),
+    db
+      .collection('writers')
+      .createIndexes([{ key: { at: 1 }, name: 'gone', expireAfterSeconds: REGISTERED_S }]),
+  ]);
 
 /** Written by whoever comes first; every later one reads the same. */
 async function epochOf(db: Db): Promise<string> {
@@ -293,7 +301,7 @@ class WriterTransactions {
 
   /** Not `withTransaction`, which would try a lost race again blindly (`precise.md` 1). */
   async run(work: (session: ClientSession) => Promise<void>): Promise<void> {
-    if (performance.now() - this.#registeredAt > REGISTERED_MS) await this.#register();
+    if (performance.now() - this.#registeredAt > REGISTER_EVERY_MS) await this.#register();
     const session = this.#session;
     try {
       session.startTransaction({ writeConcern: MAJORITY });
@@ -330,7 +338,7 @@ class WriterTransactions {
   async #register(): Promise<void> {
     const id = this.#session.id?.id;
     if (!id) throw new Error('the session has ended');
-    await this.#writers.updateOne({ _id: id }, { $set: { at: new Date() } }, { upsert: true });
+    await this.#writers.updateOne({ _id: id }, { $currentDate: { at: true } }, { upsert: true });
     this.#registeredAt = performance.now();
   }
 
@@ -386,9 +394,12 @@ class AppendWakeUps {
           { maxAwaitTimeMS: 1000 },
         );
         this.#stream = stream;
+        // The first look opens it at the server. What was appended before that, it does not tell of.
+        await stream.tryNext();
+        failures = 0;
+        this.ring();
         while (!ended()) {
           await stream.next();
-          failures = 0;
           this.ring();
         }
       } catch (fault) {
@@ -396,11 +407,9 @@ class AppendWakeUps {
         this.#onFault?.(fault);
       }
       await this.#stream?.close().catch(() => undefined);
-      // What came while nobody watched is found by the rings that follow, and by the readers' polls.
       await delay(Math.random() * Math.min(5000, 100 * 2 ** Math.min(failures, 6)), undefined, {
         signal,
       }).catch(() => undefined);
-      this.ring();
     }
   }
 }

@@ -231,11 +231,16 @@ class SqliteLogStore implements LogStore {
 
   /** `data_version` changes when another connection has committed. */
   #look(): void {
-    const { data_version: version } = this.#db.prepare('PRAGMA data_version').get() as {
-      data_version: number;
-    };
-    if (version === this.#seen) return;
-    this.#seen = version;
+    try {
+      const { data_version: version } = this.#db.prepare('PRAGMA data_version').get() as {
+        data_version: number;
+      };
+      if (version === this.#seen) return;
+      this.#seen = version;
+    } catch {
+      // Called by a timer: a file that is busy must not end the process. The next look may see.
+      return;
+    }
     this.#ring();
   }
 

@@ -35,6 +35,10 @@ export function callerOf(claims: Readonly<Record<string, unknown>>): Caller {
   const privileges = privilegesOf(claims.privileges);
   const scopes = scopesOf(claims.scope);
   const userName = text(claims.preferred_username, 'preferred_username');
+  if (clientId !== id && accountId === null && privileges.size > 0) {
+    // Privileges are a user's, who must not pass for a service because an account was left out.
+    throw new MalformedClaims('account_id');
+  }
   if (clientId === id || accountId === null) {
     return { id, kind: 'service', accountId: null, userName: null, privileges: new Set(), scopes };
   }

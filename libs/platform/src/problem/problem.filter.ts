@@ -29,10 +29,10 @@ export class ProblemFilter implements ExceptionFilter {
     const problem = toProblem(thrown);
     if (problem.status >= 500) {
       const cause = thrown instanceof Problem ? thrown.cause : thrown;
-      this.logger.error(
-        { requestId: request.id, code: problem.code, err: cause },
-        problem.code === 'internal' ? 'a fault, answered 500' : 'answered as unavailable',
-      );
+      const fault = { requestId: request.id, code: problem.code, err: cause };
+      // What is away says so itself; and some of these answers a caller can ask for at will.
+      if (problem.status === 503) this.logger.warn(fault, 'answered as unavailable');
+      else this.logger.error(fault, 'a fault, answered 500');
     }
     if (reply.sent || reply.raw.headersSent) {
       // Half an answer is out: only cutting the connection tells the caller that the rest won't come.

@@ -14,6 +14,7 @@ import type { AppOptions } from './app-options.js';
 import { answerClientError } from './client-errors.js';
 import { drain } from './drain.js';
 import { readJsonBodies } from './json-body.js';
+import { refuseOtherMethods } from './other-methods.js';
 import { PlatformModule } from './platform.module.js';
 
 export interface App {
@@ -60,6 +61,7 @@ export async function createApp(module: Type | DynamicModule, options: AppOption
     options.logger,
     options.metrics === undefined ? undefined : requestMetrics(options.metrics),
   );
+  refuseOtherMethods(fastify, options.problems ?? {});
 
   const nest = await NestFactory.create<NestFastifyApplication>(
     PlatformModule.around(module, options, readiness),

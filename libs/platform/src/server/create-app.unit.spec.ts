@@ -290,6 +290,30 @@ describe('an answer that is a problem', () => {
       'too-large',
       'The body is larger than this server takes.',
     ],
+    [
+      'nested too deep to be validated',
+      `{"note":${'['.repeat(100)}${']'.repeat(100)}}`,
+      'application/json',
+      400,
+      'invalid-request',
+      'The body is nested more than 20 levels deep.',
+    ],
+    [
+      'a number beyond all numbers',
+      '{"note":[-1e999]}',
+      'application/json',
+      400,
+      'invalid-request',
+      'A number in the body is too large.',
+    ],
+    [
+      'an unknown member that every object inherits',
+      '{"note":"a","hasOwnProperty":1}',
+      'application/json',
+      400,
+      'invalid-request',
+      'A member of the body has a name that is not offered.',
+    ],
     ['a list', '[1]', 'application/json', 400, 'invalid-request', 'The body is not as it must be.'],
     ['a number', '7', 'application/json', 400, 'invalid-request', 'The body is not as it must be.'],
   ])('is given to a body that is %s', async (_, body, type, status, code, detail) => {
@@ -298,6 +322,21 @@ describe('an answer that is a problem', () => {
     expect(answer.body).toMatchObject({ status, code });
     expect(answer.body.detail).toBe(detail);
   });
+
+  it.each([
+    ['PUT', '/things?a=b', 'POST'],
+    ['DELETE', '/things/fails/once', 'GET, HEAD'],
+    ['OPTIONS', '/livez', 'GET, HEAD'],
+  ])(
+    'is given to the method %s of %s, and names those that are offered',
+    async (method, path, allow) => {
+      const answer = await ask(path, { method });
+      expect(answer.status).toBe(405);
+      expect(answer.headers.get('allow')).toBe(allow);
+      expect(answer.headers.get('x-request-id')).not.toBeNull();
+      expect(answer.body).toMatchObject({ status: 405, code: 'method-not-allowed' });
+    },
+  );
 
   it('is given to an address that is no URL, and to what is no HTTP', async () => {
     const address = await ask('/things/%zz');

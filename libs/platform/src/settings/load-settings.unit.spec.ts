@@ -1,6 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import { describeSettings, loadSettings } from './load-settings.js';
-import { durationMs, flag, hexKey, integer, list, nonEmpty, oneOf, port, url } from './setting.js';
+import {
+  databaseName,
+  durationMs,
+  flag,
+  hexKey,
+  hostPorts,
+  integer,
+  matching,
+  nonEmpty,
+  oneOf,
+  port,
+  topicPrefix,
+  url,
+} from './setting.js';
 import { SettingsError } from './settings-error.js';
 
 const schema = {
@@ -12,13 +25,15 @@ const schema = {
     example: 'mongodb://localhost:27017',
     secret: true,
   }),
-  KAFKA_BROKERS: list({ description: 'The brokers.', default: ['localhost:9092'] }),
+  KAFKA_BROKERS: hostPorts({ description: 'The brokers.', default: ['localhost:9092'] }),
   MAX_STALENESS_MS: durationMs({ description: 'Bound.', default: 5000, min: 100, max: 60_000 }),
   LOG_LEVEL: oneOf(['info', 'debug'], { description: 'How much is logged.', default: 'info' }),
   KEY: hexKey(4, { description: 'A key.', developmentDefault: new Uint8Array(4) }),
   LIMIT: integer({ description: 'At most.', default: 5, min: 1 }),
   SIGN: flag({ description: 'Whether.', default: false }),
-  EPOCH: nonEmpty({ description: 'Which log.', optional: true }),
+  EPOCH: matching(/^e\d$/, '`e` and a digit', { description: 'Which log.', optional: true }),
+  LOG_DATABASE: databaseName({ description: 'The log.', default: 'log' }),
+  TOPIC_PREFIX: topicPrefix({ description: 'Of all topics.', default: 'api-token' }),
 };
 
 const good = { MONGODB_URI: 'mongodb://a:27017,b:27017/?replicaSet=rs0', KEY: 'DEADbeef' };
@@ -52,6 +67,8 @@ describe('settings', () => {
       LIMIT: 5,
       SIGN: false,
       EPOCH: undefined,
+      LOG_DATABASE: 'log',
+      TOPIC_PREFIX: 'api-token',
       level: 'info',
       epoch: undefined,
       brokers: ['localhost:9092'],
@@ -63,7 +80,7 @@ describe('settings', () => {
     const settings = loadSettings(schema, {
       ...good,
       PORT: '0',
-      KAFKA_BROKERS: 'a:9092, b:9092',
+      KAFKA_BROKERS: 'a:9092, [::1]:9092',
       MAX_STALENESS_MS: '100',
       LOG_LEVEL: 'debug',
       SIGN: 'true',
@@ -71,7 +88,7 @@ describe('settings', () => {
     });
     expect(settings).toMatchObject({
       PORT: 0,
-      KAFKA_BROKERS: ['a:9092', 'b:9092'],
+      KAFKA_BROKERS: ['a:9092', '[::1]:9092'],
       MAX_STALENESS_MS: 100,
       LOG_LEVEL: 'debug',
       SIGN: true,
@@ -102,6 +119,15 @@ describe('settings', () => {
     ['MONGODB_URI', 'localhost:27017'],
     ['MONGODB_URI', 'mongodb://'],
     ['KAFKA_BROKERS', 'a:9092,,b:9092'],
+    ['KAFKA_BROKERS', 'a'],
+    ['KAFKA_BROKERS', 'a:0'],
+    ['KAFKA_BROKERS', 'kafka://a:9092'],
+    ['KAFKA_BROKERS', 'a:9092 b:9092'],
+    ['EPOCH', 'e'],
+    ['LOG_DATABASE', 'a.b'],
+    ['LOG_DATABASE', 'a'.repeat(64)],
+    ['TOPIC_PREFIX', 'a b'],
+    ['TOPIC_PREFIX', 'a/b'],
     ['MAX_STALENESS_MS', '99'],
     ['MAX_STALENESS_MS', '60001'],
     ['MAX_STALENESS_MS', '5s'],

@@ -92,6 +92,29 @@ export const nonEmpty = <O extends SettingOptions<string>>(options: O): Setting<
     return text;
   });
 
+/** A text of a form of its own; `form` finishes the sentence "must be …". */
+export const matching = <O extends SettingOptions<string>>(
+  pattern: RegExp,
+  form: string,
+  options: O,
+): Setting<Value<string, O>> =>
+  setting(options, form, (text) => {
+    if (!pattern.test(text)) throw new Error('is not of that form');
+    return text;
+  });
+
+/** What MongoDB takes for a database's name on every system, and what needs no quoting anywhere. */
+export const databaseName = <O extends SettingOptions<string>>(
+  options: O,
+): Setting<Value<string, O>> =>
+  matching(/^[A-Za-z0-9_-]{1,63}$/, '1 to 63 letters, digits, `_` and `-`', options);
+
+/** What Kafka takes for the beginning of a topic's name. */
+export const topicPrefix = <O extends SettingOptions<string>>(
+  options: O,
+): Setting<Value<string, O>> =>
+  matching(/^[A-Za-z0-9._-]{1,200}$/, '1 to 200 letters, digits, `.`, `_` and `-`', options);
+
 /** `true` or `false`. */
 export const flag = <O extends SettingOptions<boolean>>(options: O): Setting<Value<boolean, O>> =>
   setting(options, '`true` or `false`', (text) => {
@@ -108,13 +131,17 @@ export const oneOf = <const V extends readonly string[], O extends SettingOption
     return text;
   });
 
-/** Texts separated by commas, none of them blank: `a:9092,b:9092`. Spaces around them are dropped. */
-export const list = <O extends SettingOptions<readonly string[]>>(
+/** Servers, separated by commas: `a:9092,[::1]:9092`. Spaces around them are dropped. */
+export const hostPorts = <O extends SettingOptions<readonly string[]>>(
   options: O,
 ): Setting<Value<readonly string[], O>> =>
-  setting<readonly string[], O>(options, 'a list separated by commas', (text) => {
+  setting<readonly string[], O>(options, 'a list of `host:port` separated by commas', (text) => {
     const items = text.split(',').map((item) => item.trim());
-    if (items.includes('')) throw new Error('has a blank entry');
+    for (const item of items) {
+      const port = /^(?:[^\s:/[\]]+|\[[0-9a-f:.]+\]):(\d{1,5})$/i.exec(item)?.[1];
+      if (port === undefined) throw new Error('has an entry that is no `host:port`');
+      wholeNumber(port, { min: 1, max: 65_535 });
+    }
     return Object.freeze(items);
   });
 

@@ -58,7 +58,7 @@ describe('a partition of the read model in MongoDB', () => {
       await Promise.all([client.close(), next.close(), vanished.close(), wire.close()]);
     }
     // The server's own patience with a transaction whose client is gone is 60 s.
-  }, 30_000);
+  }, 50_000);
 });
 
 /** A TCP connection to the server that can be cut. */

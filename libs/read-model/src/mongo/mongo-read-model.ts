@@ -73,7 +73,8 @@ export async function openMongoReadModel(
   try {
     await client.connect();
     const repository = new MongoReadModel(client, options);
-    await repository.prepare();
+    // A busy server may need longer for this than another request may take; it goes on meanwhile.
+    await repository.prepare().catch(() => repository.prepare());
     return repository;
   } catch (fault) {
     await client.close();

@@ -13,8 +13,11 @@ interface Row extends TokenEntry {
   disabled: boolean;
   revoked: boolean;
   parked: boolean;
+  readonly secretDigest: string;
   /** Of version 1, 2, 3 …: only so can a repeat be told from another event with a known version. */
   readonly eventIds: string[];
+  /** Of the newest version. */
+  position: number;
 }
 
 type TokenAdded = Extract<WireEvent, { type: 'TokenAdded' }>;
@@ -27,16 +30,18 @@ const CHANGE: Readonly<Record<WireEvent['type'], TokenChange>> = {
   TokenRevoked: 'revoked',
 };
 
-/** The plain table: two maps and one object a token. Exact, and the measure of any compact one. */
+/**
+ * The plain table: two maps and one object a token, with the ids of all its events. What the compact
+ * one is held to; it serves no gateway.
+ */
 export class ExactTable implements TokenTable {
   readonly #byId = new Map<string, Row>();
-  /** Keyed by the digest's bytes as a Latin-1 string: half the size of hex. */
   readonly #byDigest = new Map<string, Row>();
   /** With the reason; holds tokens too of which nothing else could be read. */
   readonly #parked = new Map<string, string>();
   readonly #counts = { active: 0, disabled: 0, revoked: 0 };
 
-  apply({ id, event }: PublishedEvent): Applied {
+  apply({ id, position, event }: PublishedEvent): Applied {
     if (this.#parked.has(event.tokenId)) return { kind: 'behind-parked' };
     const row = this.#byId.get(event.tokenId);
     const version = row?.version ?? 0;
@@ -50,9 +55,11 @@ export class ExactTable implements TokenTable {
     if ((event.type === 'TokenAdded') !== (event.tokenVersion === 1)) {
       return this.#fault(event, `${event.type} came as version ${event.tokenVersion}`);
     }
-    if (event.type === 'TokenAdded') return this.#add(event, id);
+    if (event.type === 'TokenAdded') return this.#add(event, position, id);
     // The gap check lets only version 1 through without a row.
-    return row ? this.#change(row, event, id) : this.#fault(event, 'nothing is known of it');
+    return row
+      ? this.#change(row, event, position, id)
+      : this.#fault(event, 'nothing is known of it');
   }
 
   park(tokenId: string, why: string): boolean {
@@ -66,8 +73,8 @@ export class ExactTable implements TokenTable {
     return true;
   }
 
-  lookup(secretDigest: Uint8Array): TokenEntry | null {
-    return this.#byDigest.get(key(secretDigest)) ?? null;
+  lookup(secretDigest: string): TokenEntry | null {
+    return this.#byDigest.get(secretDigest) ?? null;
   }
 
   counts(): TokenCounts {
@@ -83,9 +90,9 @@ export class ExactTable implements TokenTable {
     return first;
   }
 
-  #add(event: TokenAdded, id: string): Applied {
-    const secretDigest = Buffer.from(event.secretDigest, 'hex');
-    const holder = this.#byDigest.get(key(secretDigest));
+  #add(event: TokenAdded, position: number, id: string): Applied {
+    const { secretDigest, userNameDigest } = event;
+    const holder = this.#byDigest.get(secretDigest);
     if (holder) {
       // One secret can't be two tokens', and which came first depends on the partitions: neither passes.
       this.park(holder.tokenId, `token ${event.tokenId} has the same secret`);
@@ -100,23 +107,28 @@ export class ExactTable implements TokenTable {
       revoked: false,
       expiresAt: event.expiresAt === null ? null : Date.parse(event.expiresAt),
       secretDigest,
-      userNameDigest: Buffer.from(event.userNameDigest, 'hex'),
+      isOfUserName: (digest) => digest === userNameDigest,
       parked: false,
       eventIds: [id],
+      position,
     };
     this.#byId.set(row.tokenId, row);
-    this.#byDigest.set(key(secretDigest), row);
+    this.#byDigest.set(secretDigest, row);
     this.#count(row, 1);
     return { kind: 'applied', change: 'added' };
   }
 
-  #change(row: Row, event: Exclude<WireEvent, TokenAdded>, id: string): Applied {
+  #change(row: Row, event: Exclude<WireEvent, TokenAdded>, position: number, id: string): Applied {
+    if (position <= row.position) {
+      return this.#fault(event, `version ${event.tokenVersion} is before the last in the log`);
+    }
     if (event.userId !== row.userId || event.accountId !== row.accountId) {
       return this.#fault(event, `version ${event.tokenVersion} names another owner`);
     }
     this.#count(row, -1);
     row.version = event.tokenVersion;
     row.eventIds.push(id);
+    row.position = position;
     switch (event.type) {
       case 'TokenRenamed':
         break;
@@ -143,8 +155,4 @@ export class ExactTable implements TokenTable {
   #count(row: Row, by: 1 | -1): void {
     this.#counts[row.revoked ? 'revoked' : row.disabled ? 'disabled' : 'active'] += by;
   }
-}
-
-function key(digest: Uint8Array): string {
-  return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('latin1');
 }
