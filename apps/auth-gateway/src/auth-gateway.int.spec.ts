@@ -35,6 +35,7 @@ const newToken = (user: string): Token => ({
 
 let position = 0;
 /** Milliseconds by which every clock, the relay's too, is ahead of the real ones. */
+const MAX_STALENESS_MS = 60_000;
 let passed = 0;
 
 function eventRecord(token: Token, type: EventType, version: number, own: object = {}): BusRecord {
@@ -144,6 +145,8 @@ beforeAll(async () => {
           ensureTopics: specs,
           gatewayId: 'gw-1',
           probeEveryMs: 50,
+          // Far above what a loaded machine can hold up; the clocks are moved where staleness is meant.
+          maxStalenessMs: MAX_STALENESS_MS,
           clocks: { monotonic: () => performance.now() + passed, wall: () => Date.now() + passed },
           ...observers,
         }),
@@ -155,13 +158,13 @@ beforeAll(async () => {
   ({ url } = await app.listen({ port: 0 }));
   expect((await verify()).status).toBe(503);
   await readyz(200);
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   clearInterval(beating);
   await app.close();
   await bus.close();
-}, 60_000);
+}, 120_000);
 
 const bearer = ({ secret }: Token): string => `Bearer ${secret}`;
 const basic = ({ user, secret }: Token): string =>
@@ -177,7 +180,7 @@ async function verify(authorization?: string, headers: Record<string, string> = 
 }
 
 async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 20_000;
+  const deadline = performance.now() + 60_000;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`not in time: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -225,7 +228,7 @@ describe('the gateway on Kafka', () => {
         'x-token-version': which === 'active' ? '1' : '3',
         'cache-control': 'no-store',
       });
-      expect(Number(headers['x-token-age'])).toBeLessThanOrEqual(5000);
+      expect(Number(headers['x-token-age'])).toBeLessThanOrEqual(MAX_STALENESS_MS);
     });
 
     it('tells who holds it that a token is disabled', async () => {
@@ -266,7 +269,7 @@ describe('the gateway on Kafka', () => {
     expect(await verify(bearer(token))).toEqual(DISABLED);
     await publisher.publish(names.events, [enabled(token, 3)]);
     await becomes(200);
-  }, 30_000);
+  }, 120_000);
 
   it('answers 503 until it has read as far as X-Min-Position', async () => {
     const token = newToken('alice');
@@ -280,11 +283,11 @@ describe('the gateway on Kafka', () => {
     await publisher.publish(names.events, [record]);
     await until('it passes', async () => (await verify(authorization, minPosition)).status === 200);
     expect((await verify(authorization, { 'x-min-position': 'soon' })).status).toBe(400);
-  }, 30_000);
+  }, 120_000);
 
   it('answers everybody 503 while it is stale', async () => {
     clearInterval(beating);
-    passed += 5001;
+    passed += MAX_STALENESS_MS + 1;
     const everybody = [undefined, 'nonsense', ...Object.values(tokens).map(bearer)];
     for (const authorization of everybody) {
       expect(await verify(authorization)).toMatchObject({
@@ -297,5 +300,5 @@ describe('the gateway on Kafka', () => {
     beating = setInterval(beat, 50);
     await readyz(200);
     expect((await verify(bearer(tokens.active))).status).toBe(200);
-  }, 30_000);
+  }, 120_000);
 });

@@ -44,9 +44,11 @@ it('a service whose databases are away at its start lives, is not ready, and wor
     }),
   );
   const faults: unknown[] = [];
-  const late = <T extends Closable>(part: {
-    readonly open: (this: void) => Promise<T>;
-  }): LatePort<T> => new LatePort(part.open, (fault) => faults.push(fault));
+  const late = <T extends Closable>(part: { open(): Promise<T> }): LatePort<T> =>
+    new LatePort(
+      () => part.open(),
+      (fault) => faults.push(fault),
+    );
   const parts = { log: late(log), reads: late(reads), keys: late(keys) };
   const app = await createApp(
     TokenServiceModule.register(latePorts(parts.log, parts.reads, parts.keys), {
