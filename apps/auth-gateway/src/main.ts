@@ -33,6 +33,9 @@ const app = await createApp(
         maxClockErrorMs: settings.MAX_CLOCK_ERROR_MS,
         probeEveryMs: settings.PROBE_EVERY_MS,
         ...(settings.LOG_EPOCH === undefined ? {} : { epoch: settings.LOG_EPOCH }),
+        ...(settings.SNAPSHOT_FILE === undefined
+          ? {}
+          : { snapshot: { file: settings.SNAPSHOT_FILE } }),
         ...observers,
       }),
     logger,

@@ -62,6 +62,12 @@ export const authGatewaySettings = {
       "The event log's epoch. Where it is left out, the first that is read is adopted, and another one later is refused.",
     optional: true,
   }),
+  SNAPSHOT_FILE: nonEmpty({
+    description:
+      'Where the table is kept over a restart, for this process alone; only who may decide which tokens pass may write it. Where it is left out, every start reads the whole history.',
+    optional: true,
+    example: '/var/lib/auth-gateway/table',
+  }),
   HOST: nonEmpty({ description: 'Address to listen on.', default: '127.0.0.1' }),
   PORT: port({ description: 'Port to listen on; 0 takes a free one.', default: 3001 }),
   LOG_LEVEL: oneOf(LOG_LEVELS, {

@@ -57,12 +57,25 @@ export class OpenIndex {
     return -1;
   }
 
+  /** So many will come, into an empty index: makes room once, and not time and again. */
+  expect(count: number): void {
+    // Shards differ a little; one that is fuller than all but a few grows once more.
+    const perShard = count / SHARDS + 3 * Math.sqrt(count / SHARDS);
+    const capacity = Math.ceil(perShard / MAX_LOAD);
+    if (capacity <= FIRST_CAPACITY) return;
+    for (let shard = 0; shard < SHARDS; shard++) this.#grow(shard, capacity);
+  }
+
   /** Makes room for one more, so that the next {@link insert} of this hash can't fail. */
   reserve(hash: number): void {
     const shard = hash >>> SHARD_SHIFT;
+    const { length } = this.#shards[shard] ?? NO_SLOTS;
+    if ((this.#used[shard] ?? 0) + 1 <= length * MAX_LOAD) return;
+    this.#grow(shard, Math.max(FIRST_CAPACITY, Math.ceil(length * GROWTH)));
+  }
+
+  #grow(shard: number, capacity: number): void {
     const old = this.#shards[shard] ?? NO_SLOTS;
-    if ((this.#used[shard] ?? 0) + 1 <= old.length * MAX_LOAD) return;
-    const capacity = Math.max(FIRST_CAPACITY, Math.ceil(old.length * GROWTH));
     const grown = new Int32Array(capacity);
     for (const held of old) {
       if (held !== 0) put(grown, this.#keys.hashOf((held & NUMBER_MASK) - 1), held);

@@ -123,7 +123,7 @@ export class CompactRows {
     if (chunk) chunk[(row & IN_CHUNK) * ROW_WORDS + word] = value;
   }
 
-  /** The words among which the row's are, from {@link wordsAt} on. Not to be kept. */
+  /** The words among which the row's are, from {@link wordsAt} on. Not to be kept, nor (but for a new row) written. */
   wordsOf(row: number): Int32Array {
     return this.#words[row >>> CHUNK_SHIFT] ?? NO_ROWS;
   }
@@ -251,6 +251,11 @@ export class RowIndex implements IndexedKeys {
     return this.#index.find(hashOfWords(a, b, c, d));
   }
 
+  /** So many rows will come: makes room once. */
+  expect(count: number): void {
+    this.#index.expect(count);
+  }
+
   /** Makes room for one more, so that {@link insert} can't fail. */
   reserve(a: number, b: number, c: number, d: number): void {
     this.#index.reserve(hashOfWords(a, b, c, d));
@@ -258,6 +263,21 @@ export class RowIndex implements IndexedKeys {
 
   insert(row: number): void {
     this.#index.insert(this.hashOf(row), row);
+  }
+
+  /** @returns false where a row with the same words is there already, and then nothing is done. */
+  insertOnce(row: number): boolean {
+    const words = this.#rows.wordsOf(row);
+    const at = wordsAt(row) + this.#from;
+    this.#a = words[at] ?? 0;
+    this.#b = words[at + 1] ?? 0;
+    this.#c = words[at + 2] ?? 0;
+    this.#d = words[at + 3] ?? 0;
+    const hash = hashOfWords(this.#a, this.#b, this.#c, this.#d);
+    if (this.#index.find(hash) !== -1) return false;
+    this.#index.reserve(hash);
+    this.#index.insert(hash, row);
+    return true;
   }
 
   /** In no less time where the first words differ. */
@@ -273,8 +293,9 @@ export class RowIndex implements IndexedKeys {
   }
 
   hashOf(row: number): number {
-    const word = (i: number): number => this.#rows.word(row, this.#from + i);
-    return hashOfWords(word(0), word(1), word(2), word(3));
+    const words = this.#rows.wordsOf(row);
+    const at = wordsAt(row) + this.#from;
+    return hashOfWords(words[at] ?? 0, words[at + 1] ?? 0, words[at + 2] ?? 0, words[at + 3] ?? 0);
   }
 }
 

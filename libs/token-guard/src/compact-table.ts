@@ -108,7 +108,7 @@ export class CompactTable implements TokenTable {
   }
 
   apply({ id, position, event }: PublishedEvent): Applied {
-    if (this.#parked.has(event.tokenId)) return { kind: 'behind-parked' };
+    if (this.#parked.size > 0 && this.#parked.has(event.tokenId)) return { kind: 'behind-parked' };
     if (!TOKEN_ID_FORM.test(event.tokenId)) return this.#fault(event, 'its id has another form');
     const row = this.#rowOf(event.tokenId);
     const version = row === -1 ? 0 : this.#rows.version(row);
@@ -173,6 +173,12 @@ export class CompactTable implements TokenTable {
     };
   }
 
+  /** Before all that is restored: so many rows will come. */
+  expect(rows: number): void {
+    this.#byDigest.expect(rows);
+    this.#byId.expect(rows);
+  }
+
   /**
    * Into an empty table, in this order: accounts, owners, rows, parked; texts in any number of pieces.
    * @returns how many bytes were used: what follows is the beginning of a text.
@@ -197,16 +203,11 @@ export class CompactTable implements TokenTable {
     rows.appendSaved(bytes);
     for (let row = from; row < rows.count; row++) {
       if (rows.version(row) === 0) throw new NoSuchTable('a token has no version');
-      if (rows.word(row, OWNER) >= this.#owners.size) throw new NoSuchTable('a token has no owner');
-      for (const [index, first] of [
-        [this.#byDigest, DIGEST],
-        [this.#byId, TOKEN_ID],
-      ] as const) {
-        const word = (i: number): number => rows.word(row, first + i);
-        const key = [word(0), word(1), word(2), word(3)] as const;
-        if (index.find(...key) !== -1) throw new NoSuchTable('a token is there twice');
-        index.reserve(...key);
-        index.insert(row);
+      if (rows.word(row, OWNER) >>> 0 >= this.#owners.size) {
+        throw new NoSuchTable('a token has no owner');
+      }
+      if (!this.#byDigest.insertOnce(row) || !this.#byId.insertOnce(row)) {
+        throw new NoSuchTable('a token is there twice');
       }
       if ((rows.status(row) & PARKED) === 0) this.#count(row, 1);
     }
@@ -253,20 +254,28 @@ export class CompactTable implements TokenTable {
     const owner = account === -1 ? -1 : this.#owners.intern(ownerText(account, event.userId));
     if (owner === -1) return this.#fault(event, "its owner's id has another form");
 
-    const digest = wordsOfHex(secretDigest, 0);
-    const idWords = wordsOfHex(tokenId, TOKEN_ID_DIGITS);
+    const [d0, d1, d2, d3] = wordsOfHex(secretDigest, 0);
+    const [t0, t1, t2, t3] = wordsOfHex(tokenId, TOKEN_ID_DIGITS);
     this.#rows.reserve();
-    this.#byDigest.reserve(...digest);
-    this.#byId.reserve(...idWords);
+    this.#byDigest.reserve(d0, d1, d2, d3);
+    this.#byId.reserve(t0, t1, t2, t3);
 
     const rows = this.#rows;
     const row = rows.append();
-    digest.forEach((word, i) => rows.set(row, DIGEST + i, word));
-    idWords.forEach((word, i) => rows.set(row, TOKEN_ID + i, word));
-    rows.set(row, USER_NAME, wordOfHex(userNameDigest, 0));
-    rows.set(row, USER_NAME + 1, wordOfHex(userNameDigest, 8));
-    rows.set(row, EVENT_ID, wordOfHex(id, 0));
-    rows.set(row, OWNER, owner);
+    const words = rows.wordsOf(row);
+    const at = wordsAt(row);
+    words[at + DIGEST] = d0;
+    words[at + DIGEST + 1] = d1;
+    words[at + DIGEST + 2] = d2;
+    words[at + DIGEST + 3] = d3;
+    words[at + TOKEN_ID] = t0;
+    words[at + TOKEN_ID + 1] = t1;
+    words[at + TOKEN_ID + 2] = t2;
+    words[at + TOKEN_ID + 3] = t3;
+    words[at + USER_NAME] = wordOfHex(userNameDigest, 0);
+    words[at + USER_NAME + 1] = wordOfHex(userNameDigest, 8);
+    words[at + EVENT_ID] = wordOfHex(id, 0);
+    words[at + OWNER] = owner;
     rows.setVersionAndStatus(row, 1, 0);
     rows.setPosition(row, position);
     rows.setExpiresAt(row, event.expiresAt === null ? null : Date.parse(event.expiresAt));

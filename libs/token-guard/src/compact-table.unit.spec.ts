@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { WireEvent } from '@token-status/contracts';
 import { CompactTable } from './compact-table.js';
 import { ExactTable } from './exact-table.spec.js';
-import { published, token, wireEvent } from './given.spec.js';
+import { nth, published, token, wireEvent } from './given.spec.js';
 import {
   TOKENS,
   digestOf,
@@ -64,31 +64,19 @@ describe('the compact table', () => {
   it('finds all of many tokens, through every growth, and nobody else', () => {
     const table = new CompactTable();
     const exact = new ExactTable();
-    const event = (n: number, type: WireEvent['type'], version: number): WireEvent => {
-      const name = `t${n}`;
-      const account = `account-${n % 7}`;
-      return wireEvent(
-        token(name, {
-          secret: name,
-          userId: `user-${Math.floor(n / 5)}`,
-          accountId: account,
-          expiresAt: n % 3 === 0 ? new Date(n * 1e9).toISOString() : null,
-        }),
-        type,
-        version,
-      );
-    };
     const count = 8_000;
     for (let n = 0; n < count; n++) {
       for (const each of [table, exact]) {
-        each.apply(published(event(n, 'TokenAdded', 1), n * 2 ** 24 + 1));
-        if (n % 2 === 0) each.apply(published(event(n, 'TokenDisabled', 2), n * 2 ** 24 + 2));
+        each.apply(published(wireEvent(nth(n), 'TokenAdded', 1), n * 2 ** 24 + 1));
+        if (n % 2 === 0) {
+          each.apply(published(wireEvent(nth(n), 'TokenDisabled', 2), n * 2 ** 24 + 2));
+        }
       }
     }
     expect(table.counts()).toEqual(exact.counts());
     let wrong = 0;
     for (let n = 0; n < count; n++) {
-      const digest = digestOf(token('', { secret: `t${n}` }));
+      const digest = digestOf(nth(n));
       const [found, expected] = [table.lookup(digest), exact.lookup(digest)];
       if (
         found?.tokenId !== expected?.tokenId ||
@@ -100,24 +88,16 @@ describe('the compact table', () => {
       ) {
         wrong++;
       }
-      if (table.lookup(digestOf(token('', { secret: `x${n}` })))) wrong++;
+      if (table.lookup(digestOf(nth(count + n)))) wrong++;
     }
     expect(wrong).toBe(0);
   }, 60_000);
 
   it('takes at most 96 bytes a token, through every growth from 30,000 on', () => {
     const table = new CompactTable();
-    const hex = (n: number, seed: number): string =>
-      Array.from({ length: 8 }, (_, i) =>
-        (Math.imul(n + 1, 0x9e3779b1 + 2 * (seed + i)) >>> 0).toString(16).padStart(8, '0'),
-      ).join('');
-    const like = wireEvent(token('like'), 'TokenAdded', 1);
     let most = 0;
     for (let n = 0; n < 60_000; n++) {
-      const tokenId = `tok_${hex(n, 1).slice(0, 32)}`;
-      const userId = `user-${String(Math.floor(n / 5)).padStart(11, '0')}`;
-      const event = { ...like, tokenId, userId, secretDigest: hex(n, 100) } as WireEvent;
-      table.apply(published(event, n + 1));
+      table.apply(published(wireEvent(nth(n), 'TokenAdded', 1)));
       if (n >= 30_000) most = Math.max(most, table.bytes / (n + 1));
     }
     expect(table.counts().active).toBe(60_000);
@@ -144,6 +124,16 @@ describe('the compact table', () => {
       kind: 'applied',
     });
     expect(table.counts()).toEqual({ active: 1, disabled: 0, revoked: 0, parked: 1 });
+  });
+
+  it('tells another event under the newest version by its position, where their ids begin alike', () => {
+    const table = new CompactTable();
+    const [a] = TOKENS;
+    const added = published(wireEvent(a!, 'TokenAdded', 1), 1);
+    table.apply(added);
+    expect(table.apply(added)).toEqual({ kind: 'repeated' });
+    const id = added.id.slice(0, 8) + '0'.repeat(24);
+    expect(table.apply({ ...added, id, position: 2 })).toMatchObject({ kind: 'parked' });
   });
 
   it('keeps positions and times up to 48 bits beside each other', () => {

@@ -28,6 +28,18 @@ export const token = (name: string, more: Partial<GivenToken> = {}): GivenToken 
   ...more,
 });
 
+const LIKE = token('like');
+
+/** One of very many: made in a moment, five to a user, and known by its number. */
+export const nth = (n: number): GivenToken => ({
+  ...LIKE,
+  tokenId: `tok_${hex(`token ${n}`).slice(0, 32)}`,
+  userId: `user-${String(Math.floor(n / 5)).padStart(11, '0')}`,
+  accountId: `account-${String(Math.floor(n / 500)).padStart(8, '0')}`,
+  secret: `secret ${n}`,
+  expiresAt: n % 3 === 0 ? new Date(n * 1e9).toISOString() : null,
+});
+
 type Type = WireEvent['type'];
 
 /** An event of a token; `variant` makes another event with the same version. */

@@ -163,6 +163,7 @@ async function load(
     throw new Refused('it is of another log (epoch)');
   }
   const table = new CompactTable();
+  table.expect(head.bytes.rows / ROW_BYTES);
   await readTexts(reading, head.bytes.accounts, (bytes) => table.restoreAccounts(bytes));
   await readTexts(reading, head.bytes.owners, (bytes) => table.restoreOwners(bytes));
   for (let left = head.bytes.rows; left > 0;) {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { CompactTable } from './compact-table.js';
-import { EPOCH, eventRecord, published, token, wireEvent } from './given.spec.js';
+import { EPOCH, eventRecord, nth, published, wireEvent } from './given.spec.js';
 import { Intake } from './intake.js';
 import type { ReadTo } from './intake.js';
 import { loadSnapshot, saveSnapshot } from './snapshot.js';
@@ -106,18 +106,17 @@ describe('a snapshot', () => {
 
   it('of many rows holds the moment at which it was begun, whatever changes meanwhile', async () => {
     const count = 17_000;
-    const each = (n: number) => token(`t${n}`, { secret: `t${n}` });
     const table = new CompactTable();
     for (let n = 0; n < count; n++) {
-      table.apply(published(wireEvent(each(n), 'TokenAdded', 1)));
+      table.apply(published(wireEvent(nth(n), 'TokenAdded', 1)));
     }
     const saving = save({ table });
     // Some at once, the others as the writing goes on; new tokens too.
     let changed = 0;
     const change = (until: number): void => {
       for (; changed < until; changed++) {
-        table.apply(published(wireEvent(each(count - 1 - changed), 'TokenDisabled', 2)));
-        table.apply(published(wireEvent(each(count + changed), 'TokenAdded', 1)));
+        table.apply(published(wireEvent(nth(count - 1 - changed), 'TokenDisabled', 2)));
+        table.apply(published(wireEvent(nth(count + changed), 'TokenAdded', 1)));
       }
     };
     change(100);
@@ -131,9 +130,9 @@ describe('a snapshot', () => {
     await Promise.all([saving, changing()]);
     const loaded = await load();
     expect(loaded.table.counts()).toEqual({ active: count, disabled: 0, revoked: 0, parked: 0 });
-    expect(loaded.table.lookup(digestOf(each(count - 1)))?.disabled).toBe(false);
-    expect(table.lookup(digestOf(each(count - 1)))?.disabled).toBe(true);
-    expect(loaded.table.lookup(digestOf(each(count)))).toBeNull();
+    expect(loaded.table.lookup(digestOf(nth(count - 1)))?.disabled).toBe(false);
+    expect(table.lookup(digestOf(nth(count - 1)))?.disabled).toBe(true);
+    expect(loaded.table.lookup(digestOf(nth(count)))).toBeNull();
   }, 60_000);
 
   it('goes on from where the intake was, partitions and positions', async () => {

@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { newSecret, topicSpecs, topics } from '@token-status/contracts';
 import { createKafkaEventBus } from '@token-status/event-bus';
@@ -84,6 +87,37 @@ describe('the token guard on Kafka', () => {
     await relay.publish([eventRecord(wireEvent(first!, 'TokenEnabled', 3), 52)], 52);
     await until('it passes again', () => outcome(guard, bearer(first!.secret)) === 'pass');
     expect(guard.state()).toMatchObject({ watermark: 52, alarms: 0, rebuilds: 0 });
+    expect(alarms).toEqual([]);
+  }, 60_000);
+
+  it('starts from its snapshot and reads on from there, in all partitions', async () => {
+    const { relay, start } = await given();
+    const folder = mkdtempSync(join(tmpdir(), 'snapshot-'));
+    open.push({
+      close: () => {
+        rmSync(folder, { recursive: true });
+        return Promise.resolve();
+      },
+    });
+    const snapshot = { file: join(folder, 'table') };
+    const tokens = Array.from({ length: 50 }, (_, i) => token(`t${i}`));
+    const added = tokens.map((each, i) => eventRecord(wireEvent(each, 'TokenAdded', 1), i + 1));
+    await relay.publish(added, 50);
+    const first = start('gw-1', { snapshot }).guard;
+    await first.ready();
+    await first.close();
+    const disabled = tokens.map((each, i) =>
+      eventRecord(wireEvent(each, 'TokenDisabled', 2), i + 51),
+    );
+    await relay.publish(disabled, 100);
+    const { guard, alarms } = start('gw-1', { snapshot });
+    await guard.ready();
+    for (const { secret } of tokens) expect(outcome(guard, bearer(secret))).toBe('disabled');
+    expect(guard.state()).toMatchObject({
+      watermark: 100,
+      events: { applied: 50, repeated: 0 },
+      snapshot: { start: 'loaded' },
+    });
     expect(alarms).toEqual([]);
   }, 60_000);
 
