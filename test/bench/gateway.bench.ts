@@ -27,7 +27,7 @@ import type { Figure } from './report.js';
  * - `table.bytes.*`: heap and typed arrays that the process holds more than before, slack included; the
  *   floor is the promise (96 bytes at 1M; 10M in 1 GB), and `table.bytes.map-*` is a `Map` of objects.
  * - `verify.check.throughput.*`: SHA-256 of the secret, look-up, status; the floor is the same with a
- *   `Map` keyed by the digest in hex, in turns with it; at 10M the floor is our own figure at 100k.
+ *   `Map` keyed by the digest in hex; at 10M, a table of ours of 100k. The two take turns.
  * - `start.replay.1m`: from the first record to the last one in the table; the floor is a bare kafkajs
  *   consumer that parses the same records' values. Joining is apart.
  * - `start.snapshot.1m`: from nothing to a table; the floor reads the same bytes, sums them up by
@@ -49,7 +49,7 @@ interface TableRun {
   readonly bytes: number;
   readonly mapBytes: number | null;
   readonly checks: number;
-  readonly mapChecks: number | null;
+  readonly floorChecks: number;
 }
 
 interface SnapshotRun {
@@ -116,8 +116,8 @@ function tableFigures(runs: Readonly<Record<Size, TableRun>>): Figure[] {
     metric: `verify.check.throughput.${size}`,
     value: runs[size].checks,
     unit: 'checks/s',
-    floor: runs[size].mapChecks ?? runs['100k'].checks,
-    target: runs[size].mapChecks === null ? '≥ 0.6' : '≥ 0.8',
+    floor: runs[size].floorChecks,
+    target: runs[size].mapBytes === null ? '≥ 0.6' : '≥ 0.8',
   }));
   return [...bytes, ...ofMap, ...checks];
 }
@@ -270,10 +270,6 @@ function measureTable(count: number): TableRun {
   const map = withMap ? plainMap(count) : null;
   const mapBytes = map ? (held() - beforeMap) / count : null;
 
-  // In no order that memory or processor could follow.
-  const secrets = Array.from({ length: Math.min(count, PROBED) }, () =>
-    secretOf(Math.floor(Math.random() * count)),
-  );
   const now = Date.now();
   const passes = (entry: Omit<PlainEntry, 'tokenId' | 'userId' | 'accountId'> | null | undefined) =>
     !!entry &&
@@ -281,22 +277,36 @@ function measureTable(count: number): TableRun {
     !entry.revoked &&
     !entry.disabled &&
     (entry.expiresAt === null || now < entry.expiresAt);
-  const ours = (secret: string): boolean => passes(table.lookup(secretDigest(secret)));
-  const plain = (secret: string): boolean => passes(map?.get(secretDigest(secret)));
+  const checksOf = (of: CompactTable) => (secret: string) =>
+    passes(of.lookup(secretDigest(secret)));
+  const secrets = secretsOf(count);
+  const reference = SIZES['100k'];
+  const floor = map
+    ? { secrets, passes: (secret: string) => passes(map.get(secretDigest(secret))) }
+    : { secrets: secretsOf(reference), passes: checksOf(fullTable(reference)) };
   const checks: number[] = [];
-  const mapChecks: number[] = [];
+  const floorChecks: number[] = [];
   // The first round is for the compiler.
   for (let round = 0; round <= ROUNDS; round++) {
-    checks.push(rate(secrets, ours));
-    if (map) mapChecks.push(rate(secrets, plain));
+    checks.push(rate(secrets, checksOf(table)));
+    floorChecks.push(rate(floor.secrets, floor.passes));
   }
   return {
     bytes,
     mapBytes,
     checks: median(checks.slice(1)),
-    mapChecks: map ? median(mapChecks.slice(1)) : null,
+    floorChecks: median(floorChecks.slice(1)),
   };
 }
+
+/**
+ * In no order that memory or processor could follow; read from bytes, as a request's are, since texts
+ * that were put together are copied when they are first hashed, and that would be measured.
+ */
+const secretsOf = (count: number): string[] =>
+  Array.from({ length: Math.min(count, PROBED) }, () =>
+    Buffer.from(secretOf(Math.floor(Math.random() * count)), 'latin1').toString('latin1'),
+  );
 
 function rate(secrets: readonly string[], passes: (secret: string) => boolean): number {
   const started = performance.now();
