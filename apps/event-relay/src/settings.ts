@@ -5,20 +5,17 @@ import {
   durationMs,
   integer,
   hostPorts,
+  mongodbUri,
   nonEmpty,
   oneOf,
   port,
   topicPrefix,
-  url,
 } from '@token-status/platform';
 
 export const eventRelaySettings = {
-  MONGODB_URI: url({
+  MONGODB_URI: mongodbUri({
     description: "The event log's database, a replica set",
-    schemes: ['mongodb', 'mongodb+srv'],
     example: 'mongodb://127.0.0.1:27017/?replicaSet=rs0',
-    // Its user information is a password.
-    secret: true,
   }),
   LOG_DATABASE: databaseName({
     description: 'Name of the database of the log',

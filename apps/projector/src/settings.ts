@@ -5,20 +5,16 @@ import {
   hexKey,
   integer,
   hostPorts,
+  mongodbUri,
   nonEmpty,
   oneOf,
   port,
   topicPrefix,
-  url,
 } from '@token-status/platform';
-
-/** What holds for both MongoDB addresses: user information in one is a password. */
-const mongodb = { schemes: ['mongodb', 'mongodb+srv'], secret: true } as const;
 
 /** Every setting of the projector as its own process; the README's table is made from this. */
 export const projectorSettings = {
-  MONGODB_URI: url({
-    ...mongodb,
+  MONGODB_URI: mongodbUri({
     description: "The read model's database, a replica set",
     example: 'mongodb://127.0.0.1:27017/?replicaSet=rs0',
   }),
@@ -26,8 +22,7 @@ export const projectorSettings = {
     description: 'Name of the database of the read model',
     default: 'token_status_read_model',
   }),
-  KEYS_MONGODB_URI: url({
-    ...mongodb,
+  KEYS_MONGODB_URI: mongodbUri({
     description: "The users' keys: not on the log's server, or at least not in its backups",
     example: 'mongodb://127.0.0.1:27018/?replicaSet=rs0',
   }),

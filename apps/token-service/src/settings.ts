@@ -4,19 +4,16 @@ import {
   hexKey,
   integer,
   LOG_LEVELS,
+  mongodbUri,
   nonEmpty,
   oneOf,
   port,
   url,
 } from '@token-status/platform';
 
-/** What holds for both MongoDB addresses: user information in one is a password. */
-const mongodb = { schemes: ['mongodb', 'mongodb+srv'], secret: true } as const;
-
 /** Every setting of token-service as its own process; the README's table is made from this. */
 export const tokenServiceSettings = {
-  MONGODB_URI: url({
-    ...mongodb,
+  MONGODB_URI: mongodbUri({
     description: 'The replica set of the event log and the read model.',
     example: 'mongodb://localhost:27017/?replicaSet=rs0',
   }),
@@ -28,8 +25,7 @@ export const tokenServiceSettings = {
     description: "The read model's database, which the projector fills.",
     default: 'token_status_read_model',
   }),
-  KEYS_MONGODB_URI: url({
-    ...mongodb,
+  KEYS_MONGODB_URI: mongodbUri({
     description:
       "The server of the users' keys: another one than the log's, or one whose backups are kept apart.",
     example: 'mongodb://localhost:27018/?replicaSet=rs0',

@@ -48,6 +48,7 @@ export {
   hostPorts,
   integer,
   matching,
+  mongodbUri,
   nonEmpty,
   oneOf,
   port,

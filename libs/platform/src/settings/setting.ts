@@ -163,6 +163,12 @@ export const url = <O extends SettingOptions<string> & { readonly schemes?: read
   });
 };
 
+/** The address of a MongoDB. Always a secret: its user information is a password. */
+export const mongodbUri = <O extends Omit<SettingOptions<string>, 'secret'>>(
+  options: O,
+): Setting<Value<string, O>> =>
+  url({ ...options, schemes: ['mongodb', 'mongodb+srv'], secret: true });
+
 /** A key of at least `bytes` bytes (exactly, with `exact`) in hexadecimal. Always a secret. */
 export const hexKey = <O extends Omit<SettingOptions<Uint8Array>, 'secret'>>(
   bytes: number,
