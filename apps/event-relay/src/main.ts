@@ -1,7 +1,6 @@
 import { topics } from '@token-status/contracts';
 import { createKafkaEventBus } from '@token-status/event-bus';
 import { openEventLog, openMongoLogStore } from '@token-status/event-log';
-import type { EventLog } from '@token-status/event-log';
 import {
   closeOnSignals,
   createApp,
@@ -9,6 +8,7 @@ import {
   createLogger,
   exitOnBadSettings,
   loadSettings,
+  onceOpen,
   startMetrics,
 } from '@token-status/platform';
 import { EventRelayModule } from './event-relay.module.js';
@@ -20,11 +20,11 @@ const { settings, onStep } = exitOnBadSettings(() => ({
 }));
 const logger = createLogger({ name: 'event-relay', level: settings.LOG_LEVEL });
 const metrics = startMetrics({ service: 'event-relay', version: '0.1.0' });
-let log: EventLog | undefined;
-const openLog = async (): Promise<EventLog> =>
-  (log ??= openEventLog(
+const log = onceOpen(async () =>
+  openEventLog(
     await openMongoLogStore({ uri: settings.MONGODB_URI, database: settings.LOG_DATABASE }),
-  ));
+  ),
+);
 const bus = createKafkaEventBus({
   brokers: settings.KAFKA_BROKERS,
   clientId: 'event-relay',
@@ -32,7 +32,7 @@ const bus = createKafkaEventBus({
 });
 const app = await createApp(
   EventRelayModule.register({
-    openLog,
+    openLog: log.open,
     bus,
     topics: topics(settings.TOPIC_PREFIX),
     eventPartitions: settings.EVENT_PARTITIONS,
@@ -44,5 +44,5 @@ const app = await createApp(
   }),
   { logger, metrics, callers: 'none' },
 );
-closeOnSignals([app, bus, { close: async () => log?.close() }], { logger });
+closeOnSignals([app, bus, log], { logger });
 await app.listen({ host: settings.HOST, port: settings.PORT });

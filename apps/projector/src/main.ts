@@ -8,10 +8,10 @@ import {
   createLogger,
   exitOnBadSettings,
   loadSettings,
+  onceOpen,
   startMetrics,
 } from '@token-status/platform';
 import { openMongoReadModel } from '@token-status/read-model';
-import { onceOpen } from './once-open.js';
 import { ProjectorModule } from './projector.module.js';
 import { projectorSettings } from './settings.js';
 

@@ -4,6 +4,8 @@ export { createFailpoints } from './failpoint.js';
 export type { Failpoint } from './failpoint.js';
 export { keepTrying } from './keep-trying.js';
 export type { KeepTryingOptions } from './keep-trying.js';
+export { onceOpen } from './once-open.js';
+export type { OnceOpen } from './once-open.js';
 export { Readiness } from './health/readiness.js';
 export type { Check, ReadinessCheck, ReadinessReport } from './health/readiness.js';
 export { CallerGuard, CurrentCaller, Public } from './identity/caller.guard.js';
