@@ -1,5 +1,5 @@
 import type { Batch, EventBus, Offsets, Subscription } from '@token-status/event-bus';
-import { pause, retryDelayMs, within } from './retry.js';
+import { asError, pause, retryDelayMs, within } from './retry.js';
 import type { RetryPolicy } from './retry.js';
 
 export interface KeptSubscriptionOptions {
@@ -127,6 +127,3 @@ export class KeptSubscription {
     this.#leaving.add(leaving);
   }
 }
-
-const asError = (fault: unknown): Error =>
-  fault instanceof Error ? fault : new Error(String(fault));

@@ -40,3 +40,6 @@ export async function within<T>(ms: number, what: string, promise: Promise<T>): 
     clearTimeout(timer);
   }
 }
+
+export const asError = (fault: unknown): Error =>
+  fault instanceof Error ? fault : new Error(String(fault));

@@ -1,3 +1,4 @@
+import { asError } from './retry.js';
 import { saveSnapshot } from './snapshot.js';
 import type { SnapshotContents } from './snapshot.js';
 
@@ -57,7 +58,7 @@ export class SnapshotSchedule {
       if (saved) onSaved(await saveSnapshot(file, saved, signal));
     } catch (fault) {
       if (!this.#closing.signal.aborted || signal !== this.#closing.signal) {
-        onFault(fault instanceof Error ? fault : new Error(String(fault)));
+        onFault(asError(fault));
       }
     }
   }

@@ -14,7 +14,7 @@ import type { ClockOffset, Freshness } from './freshness.js';
 import { Intake } from './intake.js';
 import type { Alarm, IntakeCounts, ReadTo } from './intake.js';
 import { KeptSubscription } from './kept-subscription.js';
-import { within } from './retry.js';
+import { asError, within } from './retry.js';
 import { loadSnapshot } from './snapshot.js';
 import type { SnapshotContents } from './snapshot.js';
 import { SnapshotSchedule } from './snapshot-schedule.js';
@@ -625,6 +625,3 @@ class Guard implements TokenGuard {
     this.#options.onAlarm?.(alarm);
   }
 }
-
-const asError = (fault: unknown): Error =>
-  fault instanceof Error ? fault : new Error(String(fault));

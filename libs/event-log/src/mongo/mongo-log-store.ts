@@ -107,8 +107,8 @@ class MongoLogStore implements LogStore {
   readonly #fences: Collection<{ _id: string; writes: number }>;
   readonly #wakeUps: AppendWakeUps;
   readonly #transactions: WriterTransactions;
-  /** Since when which position could not be written though nobody's event is there. */
-  #blocked: { readonly at: string; readonly since: number } | null = null;
+  /** Since when which place, a position or a command, could not be written though nobody is there. */
+  #blocked: { readonly at: number | string | undefined; readonly since: number } | null = null;
   /** When this store's newest write was: reads come after it, even from another primary. */
   #written: Timestamp | undefined;
 
@@ -169,7 +169,7 @@ class MongoLogStore implements LogStore {
       }
     } catch (fault) {
       if (isServerError(fault, WRITE_CONFLICT, MAX_TIME_EXPIRED)) {
-        await this.#unblock(JSON.stringify(only?._id ?? outcomes[0]?.commandId));
+        await this.#unblock(only?._id ?? outcomes[0]?.commandId);
       }
       if (isServerError(fault, DUPLICATE_KEY, WRITE_CONFLICT)) return 'lost';
       throw fault;
@@ -245,9 +245,9 @@ class MongoLogStore implements LogStore {
    * ends the transaction, by default after a minute. Nobody's event is there to be read meanwhile, so
    * every other writer waits; the first that has waited long enough ends it.
    */
-  async #unblock(at: string): Promise<void> {
+  async #unblock(at: number | string | undefined): Promise<void> {
     const now = performance.now();
-    if (this.#blocked?.at !== at) this.#blocked = { at, since: now };
+    if (!this.#blocked || this.#blocked.at !== at) this.#blocked = { at, since: now };
     if (now - this.#blocked.since < BLOCKED_MS) return;
     this.#blocked = null;
     await this.#transactions.endOthers();
@@ -320,26 +320,27 @@ class WriterTransactions {
   }
 
   async endOthers(): Promise<void> {
-    const own = this.#session.id?.id;
-    const others = await this.#writers.find({}, { projection: { _id: 1 } }).toArray();
-    const sessions = others
-      .map(({ _id }) => ({ id: _id }))
-      .filter(({ id }) => !own?.buffer || !id.buffer.every((byte, i) => byte === own.buffer[i]));
+    const others = await this.#writers.find({ _id: { $ne: this.#id() } }).toArray();
+    const sessions = others.map(({ _id }) => ({ id: _id }));
     if (sessions.length > 0) await this.#client.db('admin').command({ killSessions: sessions });
   }
 
   async close(): Promise<void> {
-    const id = this.#session.id?.id;
-    if (id) await this.#writers.deleteOne({ _id: id }).catch(() => undefined);
+    await this.#writers.deleteOne({ _id: this.#id() }).catch(() => undefined);
     await this.#session.endSession();
   }
 
   /** Outside of any transaction, and before the first: else nobody could know of it. */
   async #register(): Promise<void> {
-    const id = this.#session.id?.id;
-    if (!id) throw new Error('the session has ended');
+    const id = this.#id();
     await this.#writers.updateOne({ _id: id }, { $currentDate: { at: true } }, { upsert: true });
     this.#registeredAt = performance.now();
+  }
+
+  #id(): Binary {
+    const id = this.#session.id?.id;
+    if (!id) throw new Error('the session has ended');
+    return id;
   }
 
   /** After an unknown outcome the session may be in any state, or ended by another writer. */

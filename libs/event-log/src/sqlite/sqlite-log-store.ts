@@ -91,10 +91,34 @@ interface OutcomeRow {
   readonly position: number;
 }
 
+/** Prepared once: a statement takes longer to prepare than to run. */
+const statementsOf = (db: Database.Database) => ({
+  newest: db.prepare('SELECT position, hash FROM events ORDER BY position DESC LIMIT 1'),
+  insertEvent: db.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
+  insertTag: db.prepare('INSERT OR IGNORE INTO event_tags VALUES (?, ?)'),
+  insertOutcome: db.prepare('INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
+  read: db.prepare(
+    'SELECT * FROM events WHERE position > ? AND position <= ? ORDER BY position LIMIT ?',
+  ),
+  readByTags: db.prepare(
+    `SELECT * FROM events WHERE position IN (
+       SELECT DISTINCT position FROM event_tags
+       WHERE tag IN (SELECT value FROM json_each(?)) AND position > ? AND position <= ?
+       ORDER BY position LIMIT ?)
+     ORDER BY position`,
+  ),
+  readByIds: db.prepare(
+    'SELECT * FROM events WHERE id IN (SELECT value FROM json_each(?)) ORDER BY position',
+  ),
+  outcome: db.prepare('SELECT * FROM outcomes WHERE caller = ? AND key = ?'),
+  dataVersion: db.prepare('PRAGMA data_version'),
+});
+
 class SqliteLogStore implements LogStore {
   readonly leases: Leases;
   readonly checkpoints: Checkpoints;
   readonly #db: Database.Database;
+  readonly #statements: ReturnType<typeof statementsOf>;
   readonly #pollMs: number;
   readonly #listeners = new Set<() => void>();
   #poll: NodeJS.Timeout | null = null;
@@ -106,6 +130,7 @@ class SqliteLogStore implements LogStore {
     pollMs: number,
   ) {
     this.#db = db;
+    this.#statements = statementsOf(db);
     this.#pollMs = pollMs;
     this.leases = sqliteLeases(db);
     this.checkpoints = sqliteCheckpoints(db);
@@ -115,9 +140,7 @@ class SqliteLogStore implements LogStore {
   async fence(): Promise<Head> {
     return immediately(this.#db, () => {
       // Taking the write lock is the fence: every commit before this call is seen, none is under way.
-      const newest = this.#db
-        .prepare('SELECT position, hash FROM events ORDER BY position DESC LIMIT 1')
-        .get() as Head | undefined;
+      const newest = this.#statements.newest.get() as Head | undefined;
       return newest
         ? { position: newest.position, hash: newest.hash }
         : { position: 0, hash: genesisHash(this.epoch) };
@@ -126,12 +149,9 @@ class SqliteLogStore implements LogStore {
 
   // eslint-disable-next-line @typescript-eslint/require-await -- a fault of the driver must reject
   async commit({ events, outcomes }: CommitBatch): Promise<'committed' | 'lost'> {
-    const db = this.#db;
+    const { insertEvent, insertTag, insertOutcome } = this.#statements;
     try {
-      immediately(db, () => {
-        const insertEvent = db.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
-        const insertTag = db.prepare('INSERT OR IGNORE INTO event_tags VALUES (?, ?)');
-        const insertOutcome = db.prepare('INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+      immediately(this.#db, () => {
         for (const event of events) {
           insertEvent.run(
             event.position,
@@ -172,35 +192,22 @@ class SqliteLogStore implements LogStore {
     limit: number,
     { upTo = Number.MAX_SAFE_INTEGER, tags }: ReadOptions = {},
   ): Promise<readonly RecordedEvent[]> {
-    if (!tags) {
-      return this.#select('WHERE position > ? AND position <= ? ORDER BY position LIMIT ?', [
-        after,
-        upTo,
-        limit,
-      ]);
-    }
-    return this.#select(
-      `WHERE position IN (
-         SELECT DISTINCT position FROM event_tags
-         WHERE tag IN (SELECT value FROM json_each(?)) AND position > ? AND position <= ?
-         ORDER BY position LIMIT ?)
-       ORDER BY position`,
-      [JSON.stringify(tags), after, upTo, limit],
-    );
+    const rows = tags
+      ? this.#statements.readByTags.all(JSON.stringify(tags), after, upTo, limit)
+      : this.#statements.read.all(after, upTo, limit);
+    return (rows as EventRow[]).map(toEvent);
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- a fault of the driver must reject
   async readByIds(ids: readonly string[]): Promise<readonly RecordedEvent[]> {
-    return this.#select('WHERE id IN (SELECT value FROM json_each(?)) ORDER BY position', [
-      JSON.stringify(ids),
-    ]);
+    const rows = this.#statements.readByIds.all(JSON.stringify(ids));
+    return (rows as EventRow[]).map(toEvent);
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- a fault of the driver must reject
   async outcomes(keys: readonly CommandKey[]): Promise<readonly StoredOutcome[]> {
-    const find = this.#db.prepare('SELECT * FROM outcomes WHERE caller = ? AND key = ?');
     return keys.flatMap(({ caller, key }) => {
-      const row = find.get(caller, key) as OutcomeRow | undefined;
+      const row = this.#statements.outcome.get(caller, key) as OutcomeRow | undefined;
       return row ? [toOutcome(row)] : [];
     });
   }
@@ -220,11 +227,6 @@ class SqliteLogStore implements LogStore {
     if (this.#db.open) this.#db.close();
   }
 
-  #select(where: string, parameters: readonly (string | number)[]): RecordedEvent[] {
-    const rows = this.#db.prepare(`SELECT * FROM events ${where}`).all(...parameters);
-    return (rows as EventRow[]).map(toEvent);
-  }
-
   #ring(): void {
     for (const listener of this.#listeners) listener();
   }
@@ -232,7 +234,7 @@ class SqliteLogStore implements LogStore {
   /** `data_version` changes when another connection has committed. */
   #look(): void {
     try {
-      const { data_version: version } = this.#db.prepare('PRAGMA data_version').get() as {
+      const { data_version: version } = this.#statements.dataVersion.get() as {
         data_version: number;
       };
       if (version === this.#seen) return;
