@@ -18,6 +18,7 @@ import {
 } from '@token-status/token-guard';
 import { median } from './report.js';
 import type { Figure } from './report.js';
+import { until } from '../contracts/until.js';
 
 /**
  * The gateway's table and its start. Each size and each start is a process of its own, so that one's
@@ -393,9 +394,9 @@ async function replay(brokers: string, prefix: string): Promise<ReplayRun> {
   const bus = createKafkaEventBus({ brokers: brokers.split(','), clientId: 'bench-gateway' });
   const started = performance.now();
   const guard = createTokenGuard({ bus, topics: names, gatewayId: 'bench' });
-  const first = await until(() => guard.state().events.applied > 0);
+  const first = await timeOf(() => guard.state().events.applied > 0);
   const already = guard.state().events.applied;
-  const last = await until(() => guard.state().watermark === REPLAYED);
+  const last = await timeOf(() => guard.state().watermark === REPLAYED);
   await guard.close();
   await bus.close();
   return {
@@ -425,19 +426,15 @@ async function bareReplay(brokers: string, prefix: string): Promise<ReplayRun> {
       return Promise.resolve();
     },
   });
-  const last = await until(() => read >= REPLAYED);
+  const last = await timeOf(() => read >= REPLAYED);
   if (bytes === 0) throw new Error('nothing was parsed');
   await consumer.disconnect();
   return { joinMs: first - started, perSecond: (REPLAYED / (last - first)) * 1000 };
 }
 
 /** @returns when it was so. */
-async function until(condition: () => boolean): Promise<number> {
-  const deadline = performance.now() + JOB_TIMEOUT_MS;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error('not in time');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+async function timeOf(condition: () => boolean): Promise<number> {
+  await until(condition, JOB_TIMEOUT_MS);
   return performance.now();
 }
 

@@ -4,11 +4,11 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Kafka, logLevel } from 'kafkajs';
 import { MongoClient, WriteConcern } from 'mongodb';
 import { startKafka, startMongo, startMongoReplicaSet } from './index.js';
+import { until } from '../contracts/until.js';
 
 jest.setTimeout(180_000);
 
@@ -34,14 +34,6 @@ const temporaryFolder = (): Promise<string> =>
 afterEach(async () => {
   for (let close = opened.pop(); close !== undefined; close = opened.pop()) await close();
 });
-
-const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
-  const deadline = Date.now() + 60_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`60 s passed, and still not: ${what}`);
-    await delay(50);
-  }
-};
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -117,10 +109,14 @@ describe('a Kafka of our own', () => {
     expect(isAlive(pid)).toBe(false);
     await server.restart();
 
-    await until('the topic has its leader back', async () => {
-      const offsets = await admin.fetchTopicOffsets('kept').catch(() => []);
-      return offsets[0]?.high === '1';
-    });
+    await until(
+      async () => {
+        const offsets = await admin.fetchTopicOffsets('kept').catch(() => []);
+        return offsets[0]?.high === '1';
+      },
+      60_000,
+      'the topic has its leader back',
+    );
     expect(await admin.listTopics()).not.toContain('typo');
   });
 });
@@ -159,10 +155,14 @@ describe('npm run servers', () => {
     async (signal) => {
       const temporary = await temporaryFolder();
       const { child, said } = launch(temporary);
-      await until('both addresses are printed', () => {
-        if (child.exitCode !== null) throw new Error(`ended early, and said: ${said.stderr}`);
-        return said.stdout.split('\n').length > 2;
-      });
+      await until(
+        () => {
+          if (child.exitCode !== null) throw new Error(`ended early, and said: ${said.stderr}`);
+          return said.stdout.split('\n').length > 2;
+        },
+        60_000,
+        'both addresses are printed',
+      );
       expect(said.stdout).toMatch(
         /^MONGODB_URI=mongodb:\/\/127\.0\.0\.1:\d+\/\?replicaSet=rs0\nKAFKA_BROKERS=127\.0\.0\.1:\d+\n$/,
       );
@@ -175,7 +175,7 @@ describe('npm run servers', () => {
       expect(child.exitCode).toBe(signal === 'SIGKILL' ? null : 0);
 
       // The watchdog deletes a folder after its server is gone.
-      await until('the data is gone', async () => (await readdir(temporary)).length === 0);
+      await until(async () => (await readdir(temporary)).length === 0, 60_000, 'the data is gone');
       await expect(MongoClient.connect(uri, { serverSelectionTimeoutMS: 500 })).rejects.toThrow();
     },
   );

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { repository } from '../servers/repository.js';
 
 export type AppName =
   | 'token-service'
@@ -58,7 +58,7 @@ export class AppProcess {
     env: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     const { app } = this.#options;
-    const main = join(rootFolder(), 'apps', app, 'dist', 'main.js');
+    const main = join(repository, 'apps', app, 'dist', 'main.js');
     // Only what is given: a test must not pass because of the developer's own environment.
     const { PATH = '', HOME = '', TMPDIR } = process.env;
     const child = spawn(process.execPath, [main], {
@@ -138,14 +138,4 @@ export class AppProcess {
     const how = this.running ? `is not ${path} within 60 s: ${last}` : 'ended while it started';
     throw new Error(`${this.#options.app} ${how}. Its newest output:\n${this.output}`);
   }
-}
-
-/** Above this file, whether it runs from its source or as built. */
-function rootFolder(): string {
-  let folder = import.meta.dirname;
-  while (!existsSync(join(folder, 'nest-cli.json'))) {
-    if (folder === dirname(folder)) throw new Error('there is no nest-cli.json above this file');
-    folder = dirname(folder);
-  }
-  return folder;
 }

@@ -16,6 +16,7 @@ import { createApp, createLogger, startMetrics } from '@token-status/platform';
 import type { App } from '@token-status/platform';
 import { createTokenGuard } from '@token-status/token-guard';
 import { AuthGatewayModule } from './auth-gateway.module.js';
+import { until } from '../../../test/contracts/until.js';
 
 const EPOCH = randomBytes(16).toString('hex');
 const names = topics(`test-${randomBytes(6).toString('hex')}`);
@@ -179,16 +180,12 @@ async function verify(authorization?: string, headers: Record<string, string> = 
   return { status: response.status, headers: constant, body: await response.text() };
 }
 
-async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
 const readyz = (status: number): Promise<void> =>
-  until(`/readyz is ${status}`, async () => (await fetch(`${url}/readyz`)).status === status);
+  until(
+    async () => (await fetch(`${url}/readyz`)).status === status,
+    60_000,
+    `/readyz is ${status}`,
+  );
 
 const STRANGER = {
   status: 401,
@@ -261,7 +258,7 @@ describe('the gateway on Kafka', () => {
   it('refuses a token from its disabling until its enabling, with the same secret', async () => {
     const token = newToken('alice');
     const becomes = (status: number): Promise<void> =>
-      until(`it is ${status}`, async () => (await verify(bearer(token))).status === status);
+      until(async () => (await verify(bearer(token))).status === status, 60_000, `it is ${status}`);
     await publisher.publish(names.events, [added(token)]);
     await becomes(200);
     await publisher.publish(names.events, [disabled(token, 2)]);
@@ -281,7 +278,11 @@ describe('the gateway on Kafka', () => {
       headers: { 'retry-after': '1' },
     });
     await publisher.publish(names.events, [record]);
-    await until('it passes', async () => (await verify(authorization, minPosition)).status === 200);
+    await until(
+      async () => (await verify(authorization, minPosition)).status === 200,
+      60_000,
+      'it passes',
+    );
     expect((await verify(authorization, { 'x-min-position': 'soon' })).status).toBe(400);
   }, 120_000);
 

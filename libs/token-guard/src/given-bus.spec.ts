@@ -11,6 +11,7 @@ import type {
   Subscription,
 } from '@token-status/event-bus';
 import { EPOCH } from './given.spec.js';
+import { until as untilHolds } from '../../../test/contracts/until.js';
 
 /**
  * A bus in memory, of one partition a topic, that can be told to misbehave as Kafka's clients do: go
@@ -221,15 +222,9 @@ export class RelayOfTheTest {
   }
 }
 
-/** Waits for a condition, not for a time. */
-export async function until(
+/** As the specs of this room say it: what is waited for first. */
+export const until = (
   what: string,
-  condition: () => boolean,
+  condition: () => boolean | Promise<boolean>,
   withinMs = 20_000,
-): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
+): Promise<void> => untilHolds(condition, withinMs, what);

@@ -61,14 +61,6 @@ async function given() {
   return { bus, relay, file, alarms, codes, start, ran };
 }
 
-async function untilAsync(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 20_000;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
-
 const outcome = (guard: TokenGuard, secret: string): string =>
   guard.check({ authorization: bearer(secret) }).outcome;
 
@@ -124,9 +116,9 @@ describe('the token guard with a snapshot', () => {
       return loaded.kind === 'loaded' && loaded.readTo.watermark.value === watermark;
     };
     await guard.ready();
-    await untilAsync('it is saved', () => saved(3));
+    await until('it is saved', () => saved(3));
     await relay.publish([eventRecord(wireEvent(a, 'TokenDisabled', 2), 4)], 4);
-    await untilAsync('it is saved again', () => saved(4));
+    await until('it is saved again', () => saved(4));
     expect(guard.state().snapshot).toMatchObject({ savedBytes: readFileSync(file).length });
   });
 
