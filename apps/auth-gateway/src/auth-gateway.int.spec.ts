@@ -139,6 +139,7 @@ beforeAll(async () => {
   const metrics = startMetrics({ service: 'auth-gateway', version: '0' });
   app = await createApp(
     AuthGatewayModule.register({
+      trustedProxies: ['loopback'],
       guard: (observers) =>
         createTokenGuard({
           bus,

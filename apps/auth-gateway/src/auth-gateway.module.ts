@@ -1,15 +1,16 @@
+import type { Server } from 'node:http';
 import { Inject, Module } from '@nestjs/common';
 import type { DynamicModule, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { Readiness } from '@token-status/platform';
+import { Readiness, callerAddress } from '@token-status/platform';
 import type { Check, Logger, Metrics } from '@token-status/platform';
-import type { TokenGuard, TokenGuardOptions } from '@token-status/token-guard';
-import type { FastifyInstance } from 'fastify';
+import type { OnStale, TokenGuard, TokenGuardOptions } from '@token-status/token-guard';
 import { gatewayMetrics } from './gateway-metrics.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import { StatusController } from './status.controller.js';
 import { TOKEN_GUARD } from './token-guard.provider.js';
 import { verifyRoutes } from './verify.routes.js';
+import type { VerifyOptions } from './verify.routes.js';
 
 export interface AuthGatewayPorts {
   /** Makes the guard that decides; the module closes it. */
@@ -18,8 +19,15 @@ export interface AuthGatewayPorts {
   ) => TokenGuard;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Whose `X-Forwarded-For` is believed; {@link callerAddress} says how they are written. */
+  readonly trustedProxies: readonly string[];
+  /** Default: `deny`, whatever the route. */
+  readonly onStale?: (route: string | null) => OnStale;
 }
 
+type VerifyPorts = Pick<VerifyOptions, 'onStale' | 'addressOf'>;
+
+const VERIFY_PORTS = Symbol('verify ports');
 const GATEWAY_METRICS = Symbol('gateway metrics');
 
 /**
@@ -31,6 +39,7 @@ export class AuthGatewayModule implements OnModuleInit, OnApplicationShutdown {
   constructor(
     @Inject(TOKEN_GUARD) private readonly guard: TokenGuard,
     @Inject(GATEWAY_METRICS) private readonly metrics: GatewayMetrics,
+    @Inject(VERIFY_PORTS) private readonly ports: VerifyPorts,
     private readonly adapter: HttpAdapterHost,
     readiness: Readiness,
   ) {
@@ -38,13 +47,23 @@ export class AuthGatewayModule implements OnModuleInit, OnApplicationShutdown {
     metrics.watch(guard);
   }
 
-  static register({ guard, logger, metrics }: AuthGatewayPorts): DynamicModule {
+  static register({
+    guard,
+    logger,
+    metrics,
+    trustedProxies,
+    onStale = () => 'deny',
+  }: AuthGatewayPorts): DynamicModule {
     const counted = gatewayMetrics(metrics);
     return {
       module: AuthGatewayModule,
       controllers: [StatusController],
       providers: [
         { provide: GATEWAY_METRICS, useValue: counted },
+        {
+          provide: VERIFY_PORTS,
+          useValue: { onStale, addressOf: callerAddress(trustedProxies) } satisfies VerifyPorts,
+        },
         {
           provide: TOKEN_GUARD,
           useFactory: () => logTransitions(guard(observers(logger, counted)), logger),
@@ -55,8 +74,8 @@ export class AuthGatewayModule implements OnModuleInit, OnApplicationShutdown {
   }
 
   onModuleInit(): void {
-    const fastify = this.adapter.httpAdapter.getInstance<FastifyInstance>();
-    verifyRoutes(fastify, this.guard, this.metrics);
+    const server = this.adapter.httpAdapter.getHttpServer() as Server;
+    verifyRoutes(server, { guard: this.guard, observer: this.metrics, ...this.ports });
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -91,4 +110,6 @@ const logTransitions = (guard: TokenGuard, logger: Logger): TokenGuard =>
       const { watermark, tokens } = guard.state();
       logger.info({ watermark, tokens }, 'fresh: answering');
     })
-    .on('stale', (why) => logger.error({ why }, 'not fresh: everybody gets 503'));
+    .on('stale', (why) =>
+      logger.error({ why }, 'not fresh: 503, but where a route allows known tokens'),
+    );

@@ -23,6 +23,16 @@ export function gatewayMetrics({ meter }: Metrics): GatewayMetrics {
     description: 'From the headers having been read to the decision',
     unit: 's',
   });
+  // By the route's name, which the configuration bounds.
+  const allowedStale = new Map<string, number>();
+  meter
+    .createObservableCounter('gateway_allowed_stale', {
+      description:
+        'Requests that passed by a view older than the bound, since their route allows it',
+    })
+    .addCallback((observed) => {
+      for (const [route, count] of allowedStale) observed.observe(count, { route });
+    });
   const alarms = meter.createCounter('gateway_alarms', {
     description: 'What an operator should look at, by kind',
   });
@@ -34,6 +44,7 @@ export function gatewayMetrics({ meter }: Metrics): GatewayMetrics {
       results.set(result, (results.get(result) ?? 0) + 1);
       durations.record(seconds);
     },
+    allowedStale: (route) => allowedStale.set(route, (allowedStale.get(route) ?? 0) + 1),
     alarmed: ({ code }) => alarms.add(1, { code }),
     faulted: () => faults.add(1),
     watch: (guard) => watch(meter, guard),

@@ -40,6 +40,7 @@ const app = await createApp(
       }),
     logger,
     metrics,
+    trustedProxies: settings.TRUSTED_PROXIES,
   }),
   { logger, metrics, callers: 'none' },
 );

@@ -11,6 +11,7 @@ import {
   oneOf,
   port,
   topicPrefix,
+  trustedProxies,
 } from '@token-status/platform';
 import type { SettingsOf, SettingsRule } from '@token-status/platform';
 
@@ -67,6 +68,11 @@ export const authGatewaySettings = {
       'Where the table is kept over a restart, for this process alone; only who may decide which tokens pass may write it. Where it is left out, every start reads the whole history.',
     optional: true,
     example: '/var/lib/auth-gateway/table',
+  }),
+  TRUSTED_PROXIES: trustedProxies({
+    description:
+      'Whose `X-Forwarded-For` says who asked; limits on failures go by that address, and nothing else does.',
+    default: ['loopback'],
   }),
   HOST: nonEmpty({ description: 'Address to listen on.', default: '127.0.0.1' }),
   PORT: port({ description: 'Port to listen on; 0 takes a free one.', default: 3001 }),

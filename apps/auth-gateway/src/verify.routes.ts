@@ -1,20 +1,23 @@
-import { METHODS } from 'node:http';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { httpAnswer } from '@token-status/token-guard';
-import type { Finding, HttpAnswer, TokenGuard } from '@token-status/token-guard';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    quiet?: boolean;
-  }
-}
+import type { Finding, HttpAnswer, OnStale, TokenGuard } from '@token-status/token-guard';
 
 /** How a request to `/verify` ended, for counting. */
-export type VerifyResult = Finding | 'malformed-position';
+export type VerifyResult = Finding | 'malformed-position' | 'limited';
 
 export interface VerifyObserver {
   verified(result: VerifyResult, seconds: number): void;
+  /** Somebody passed by a view that is too old, since the route allows it. */
+  allowedStale(route: string): void;
+}
+
+export interface VerifyOptions {
+  readonly guard: TokenGuard;
+  readonly observer: VerifyObserver;
+  /** By the route's name; null for a request that names none. */
+  readonly onStale: (route: string | null) => OnStale;
+  /** Of who asked the proxy; asked for failures only. */
+  readonly addressOf: (request: IncomingMessage) => string | undefined;
 }
 
 /** What a proxy may send along is thrown away, up to here; a connection that brings more is closed. */
@@ -26,63 +29,71 @@ const MALFORMED_POSITION: HttpAnswer = {
 };
 
 /**
- * `/verify` and `/verify/*`, by any method, as `api.md` says.
+ * Answers `/verify` and `/verify/*` by any method, as `api.md` says, and the same below
+ * `/routes/{name}`; leaves everything else to whom the server asked before.
  *
- * Not a Nest controller: every request of every protected API comes through here. A route of Fastify's
- * own, answered in its first hook — before a body is looked at, let alone parsed — leaves out Nest's
- * guards, pipes, interceptors and request context, none of which would decide anything.
+ * In front of the framework and not a route of it: every request of every protected API comes through
+ * here, and routing, hooks and reply objects would cost as much again as the answer, and decide nothing.
+ * What is behind `/verify` is the address that was asked for, which Envoy appends: nothing reads it, so
+ * that nothing in it leads to another answer, comes into a log line, or trips a router.
  */
-export function verifyRoutes(
-  fastify: FastifyInstance,
-  guard: TokenGuard,
-  observer: VerifyObserver,
-): void {
-  ignoreWhatIsBehindVerify(fastify);
-  for (const method of METHODS) {
-    if (method !== 'CONNECT' && !fastify.supportedMethods.includes(method)) {
-      fastify.addHttpMethod(method);
-    }
-  }
-  const onRequest = (request: FastifyRequest, reply: FastifyReply): void => {
-    const start = performance.now();
-    const minPosition = readPosition(request.headers['x-min-position']);
-    let answer: HttpAnswer;
-    let result: VerifyResult;
-    if (minPosition === null) {
-      answer = MALFORMED_POSITION;
-      result = 'malformed-position';
+export function verifyRoutes(server: Server, options: VerifyOptions): void {
+  const others = server.listeners('request') as ((
+    request: IncomingMessage,
+    response: ServerResponse,
+  ) => void)[];
+  server.removeAllListeners('request');
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const route = routeOf(request.url ?? '');
+    if (route === undefined) {
+      for (const other of others) other.call(server, request, response);
     } else {
-      const decision = guard.check({ authorization: authorizationOf(request.raw), minPosition });
-      answer = httpAnswer(decision);
-      result = decision.finding;
+      verify(request, response, route, options);
     }
-    observer.verified(result, (performance.now() - start) / 1000);
-    throwBodyAway(request.raw, reply);
-    reply.code(answer.status).headers(answer.headers).send();
-  };
-  for (const url of ['/verify', '/verify/*']) {
-    fastify.route({
-      method: fastify.supportedMethods.filter((method) => method !== 'CONNECT'),
-      url,
-      config: { quiet: true },
-      exposeHeadRoute: false,
-      onRequest,
-      handler: () => {
-        throw new Error('answered in onRequest');
-      },
-    });
-  }
+  });
 }
 
-/**
- * Proxies append the address that was asked for (Envoy does), which may be anything: nothing in it is
- * read, so nothing in it may lead to another answer — no router can stumble over it, and no log line
- * or metric can tell it on.
- */
-function ignoreWhatIsBehindVerify(fastify: FastifyInstance): void {
-  fastify.server.prependListener('request', (request) => {
-    if (/^\/verify[/?]/.test(request.url ?? '')) request.url = '/verify';
-  });
+function verify(
+  request: IncomingMessage,
+  response: ServerResponse,
+  route: string | null,
+  { guard, observer, onStale, addressOf }: VerifyOptions,
+): void {
+  const start = performance.now();
+  const minPosition = readPosition(request.headers['x-min-position']);
+  let answer: HttpAnswer;
+  let result: VerifyResult;
+  if (minPosition === null) {
+    answer = MALFORMED_POSITION;
+    result = 'malformed-position';
+  } else {
+    const decision = guard.check({
+      authorization: authorizationOf(request),
+      minPosition,
+      onStale: onStale(route),
+      address: () => addressOf(request),
+    });
+    answer = httpAnswer(decision);
+    result = decision.outcome === 'limited' ? 'limited' : decision.finding;
+    if (result === 'active-stale') observer.allowedStale(route ?? '');
+  }
+  observer.verified(result, (performance.now() - start) / 1000);
+  const goesOn = throwBodyAway(request);
+  const headers = ['content-length', '0'];
+  if (!goesOn) headers.push('connection', 'close');
+  for (const name in answer.headers) headers.push(name, answer.headers[name] ?? '');
+  response.writeHead(answer.status, headers).end();
+}
+
+/** Named by whoever configured the proxy, in front of what the caller asked for, who so can't name one. */
+const NAMED = /^\/routes\/([A-Za-z0-9._-]{1,64})\/verify(?:$|[/?])/;
+
+/** @returns the route's name, null for the one without a name, undefined for what is no `/verify`. */
+function routeOf(url: string): string | null | undefined {
+  if (url.startsWith('/verify')) {
+    return url.length === 7 || url[7] === '/' || url[7] === '?' ? null : undefined;
+  }
+  return url.startsWith('/routes/') ? NAMED.exec(url)?.[1] : undefined;
 }
 
 /** All values that came: Node itself would show the first one only. */
@@ -108,16 +119,15 @@ function readPosition(header: string | string[] | undefined): number | null {
   return Number.isSafeInteger(position) ? position : null;
 }
 
-function throwBodyAway(request: IncomingMessage, reply: FastifyReply): void {
+/** @returns false where more is coming than is worth reading: the connection is to end. */
+function throwBodyAway(request: IncomingMessage): boolean {
   const length = request.headers['content-length'];
-  if (length === undefined && request.headers['transfer-encoding'] === undefined) return;
-  if (Number(length) > MAX_BODY_BYTES) {
-    reply.header('connection', 'close');
-    return;
-  }
+  if (length === undefined && request.headers['transfer-encoding'] === undefined) return true;
+  if (Number(length) > MAX_BODY_BYTES) return false;
   let left = MAX_BODY_BYTES;
   request.on('data', (chunk: Buffer) => {
     left -= chunk.length;
     if (left < 0) request.socket.destroy();
   });
+  return true;
 }

@@ -15,7 +15,7 @@ import { AuthGatewayModule } from './auth-gateway.module.js';
 const PASS: Decision = {
   outcome: 'pass',
   finding: 'active',
-  token: { tokenId: 'tok_1', userId: 'u-alice', accountId: 'acme', version: 7 },
+  token: { tokenId: 'tok_1', userId: 'u-alice', accountId: 'acme', version: 7, expiresAt: null },
   ageMs: 41.5,
 };
 
@@ -29,6 +29,7 @@ class GuardAsTold implements TokenGuard {
   ready = (): Promise<void> => Promise.resolve();
   freshness = (): Freshness => this.now;
   on = (): this => this;
+  configure = (): void => undefined;
   check(input: CheckInput): Decision {
     this.asked.push(input);
     return this.decision;
@@ -73,11 +74,16 @@ beforeEach(async () => {
     destination: { write: (line: string) => lines.push(line) },
   });
   const metrics = startMetrics({ service: 'auth-gateway', version: '0' });
-  app = await createApp(AuthGatewayModule.register({ guard: () => guard, logger, metrics }), {
-    logger,
-    metrics,
-    callers: 'none',
-  });
+  app = await createApp(
+    AuthGatewayModule.register({
+      guard: () => guard,
+      logger,
+      metrics,
+      trustedProxies: ['loopback'],
+      onStale: (route) => (route === 'reports' ? 'allow-known' : 'deny'),
+    }),
+    { logger, metrics, callers: 'none' },
+  );
   ({ url, port } = await app.listen({ port: 0 }));
 });
 afterEach(() => app.close());
@@ -136,7 +142,9 @@ describe('/verify', () => {
       'content-length': '0',
     });
     expect(body).toBe('');
-    expect(guard.asked).toEqual([{ authorization: 'Bearer x', minPosition: 0 }]);
+    expect(guard.asked).toMatchObject([
+      { authorization: 'Bearer x', minPosition: 0, onStale: 'deny' },
+    ]);
   });
 
   it.each<[Exclude<Decision, { outcome: 'pass' }>, number]>([
@@ -144,6 +152,7 @@ describe('/verify', () => {
     [{ outcome: 'stranger', finding: 'unknown' }, 401],
     [{ outcome: 'challenge', finding: 'none' }, 401],
     [{ outcome: 'unavailable', finding: 'stale' }, 503],
+    [{ outcome: 'limited', finding: 'unknown', retryAfterSecs: 1 }, 429],
   ])('answers %j with %d, no token headers and nothing in the body', async (decision, status) => {
     guard.decision = decision;
     const answer = await ask('/verify');
@@ -180,6 +189,52 @@ describe('/verify', () => {
     expect(guard.asked).toEqual([]);
   });
 
+  it('asks with the caller’s address, as trusted proxies tell it', async () => {
+    await ask('/verify', { headers: { 'x-forwarded-for': '203.0.113.9, 198.51.100.7' } });
+    await ask('/verify');
+    const addresses = guard.asked.map(({ address }) =>
+      typeof address === 'function' ? address() : address,
+    );
+    expect(addresses).toEqual(['198.51.100.7', '127.0.0.1']);
+  });
+
+  describe('a route', () => {
+    it.each([
+      ['/routes/reports/verify', 'allow-known'],
+      ['/routes/reports/verify/', 'allow-known'],
+      ['/routes/reports/verify?x', 'allow-known'],
+      ['/routes/reports/verify/routes/other/verify', 'allow-known'],
+      ['/routes/other/verify/routes/reports/verify', 'deny'],
+      ['/verify/routes/reports/verify', 'deny'],
+      ['/verify?/routes/reports/verify', 'deny'],
+      ['/routes/nobody-configured-it/verify', 'deny'],
+    ])('is named in front, where no caller can write: %s → %s', async (path, onStale) => {
+      expect((await ask(path)).status).toBe(200);
+      expect(guard.asked).toMatchObject([{ onStale }]);
+    });
+
+    it.each([
+      '/routes/reports',
+      '/routes/reports/verifyx',
+      '/routes//verify',
+      '/routes/re%70orts/verify',
+      '/routes/a/b/verify',
+      `/routes/${'x'.repeat(65)}/verify`,
+    ])('is nothing else: %s', async (path) => {
+      expect((await ask(path)).status).toBe(404);
+      expect(guard.asked).toEqual([]);
+    });
+
+    it('that lets somebody pass by an old view is counted, by its name', async () => {
+      guard.decision = { ...PASS, finding: 'active-stale', ageMs: 60_000.2 };
+      const { status, headers } = await ask('/routes/reports/verify');
+      expect({ status, age: headers['x-token-age'] }).toEqual({ status: 200, age: '60001' });
+      const metrics = await (await fetch(`${url}/metrics`)).text();
+      expect(metrics).toContain('gateway_allowed_stale_total{route="reports"} 1');
+      expect(metrics).toContain('gateway_verify_total{result="active-stale"} 1');
+    });
+  });
+
   it('hands on every Authorization header that came', async () => {
     await ask('/verify', { headers: { authorization: ['Bearer a', 'Bearer b'] } });
     await ask('/verify', { headers: { AUTHORIZATION: 'Bearer c' } });
@@ -198,7 +253,7 @@ describe('/verify', () => {
       ['9007199254740991', 9007199254740991],
     ])('%s asks for position %d', async (header, minPosition) => {
       await ask('/verify', { headers: { 'x-min-position': header } });
-      expect(guard.asked).toEqual([{ authorization: undefined, minPosition }]);
+      expect(guard.asked).toMatchObject([{ authorization: undefined, minPosition }]);
     });
 
     it.each(['', '-1', '1.5', '1e3', '0x10', 'x', '9007199254740993', '1, 2', ['1', '2']])(
@@ -275,7 +330,12 @@ describe('for operators', () => {
 
   it('/readyz is 200 while fresh, and else 503 and why', async () => {
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
-    guard.now = { state: 'stale', why: 'the newest proof is older than the bound', ageMs: 6000 };
+    guard.now = {
+      state: 'stale',
+      why: 'the newest proof is older than the bound',
+      ageMs: 6000,
+      onlyOld: true,
+    };
     const response = await fetch(`${url}/readyz`);
     expect(response.status).toBe(503);
     expect(await response.text()).toContain('stale: the newest proof is older than the bound');

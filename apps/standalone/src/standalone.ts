@@ -108,6 +108,7 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
     const gatewayApp = keep(
       await createApp(
         AuthGatewayModule.register({
+          trustedProxies: ['loopback'],
           guard: (observers) =>
             createTokenGuard({
               bus,

@@ -62,7 +62,7 @@ const app = await createApp(
     tokensPerUser: settings.TOKENS_PER_USER,
     commandTimeoutMs: settings.COMMAND_TIMEOUT_MS,
   }),
-  { logger, metrics, callers, problems: PROBLEMS },
+  { logger, metrics, callers, problems: PROBLEMS, trustProxy: settings.TRUSTED_PROXIES },
 );
 // First to last: what takes requests, then what they need.
 closeOnSignals([app, log, reads, personalData], { logger });

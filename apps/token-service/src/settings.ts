@@ -6,6 +6,7 @@ import {
   LOG_LEVELS,
   mongodbUri,
   nonEmpty,
+  trustedProxies,
   oneOf,
   port,
   url,
@@ -62,6 +63,10 @@ export const tokenServiceSettings = {
     default: 5000,
     min: 100,
     max: 60_000,
+  }),
+  TRUSTED_PROXIES: trustedProxies({
+    description: "Whose `X-Forwarded-For` says a caller's address, which events keep, sealed.",
+    default: ['loopback'],
   }),
   HOST: nonEmpty({ description: 'The address to listen on.', default: '127.0.0.1' }),
   PORT: port({ description: 'The port to listen on.', default: 3000 }),

@@ -34,6 +34,7 @@ export type {
 export { problemBody, PROBLEM_CONTENT_TYPE } from './problem/problem-body.js';
 export { validationPipe } from './problem/validation.pipe.js';
 export type { AppOptions } from './server/app-options.js';
+export { callerAddress } from './server/caller-address.js';
 export { closeOnSignals } from './server/close-on-signals.js';
 export type { Closable, CloseOnSignalsOptions } from './server/close-on-signals.js';
 export { createApp } from './server/create-app.js';
@@ -55,6 +56,7 @@ export {
   oneOf,
   port,
   topicPrefix,
+  trustedProxies,
   url,
 } from './settings/setting.js';
 export type { Setting, SettingOptions, SettingsOf, SettingsSchema } from './settings/setting.js';

@@ -7,6 +7,8 @@ import type { TokenEntry, TokenTable } from './token-table.js';
 /** What a gateway finds out about a credential, of which most is told to nobody. */
 export type Finding =
   | 'active'
+  /** Active when the view was last proven, which is too long ago: passes where the route allows it. */
+  | 'active-stale'
   | 'disabled'
   | 'expired'
   | 'revoked'
@@ -28,11 +30,14 @@ export type Outcome =
   /** No credential came: the challenges, without an error (RFC 6750 §3.1). */
   | 'challenge'
   /** Nobody is told anything: the gateway can't know. */
-  | 'unavailable';
+  | 'unavailable'
+  /** A stranger, one too many from its address: what it presented is as little told as otherwise. */
+  | 'limited';
 
 /** The one table from status to outcome, behind every surface. */
-export const OUTCOMES: Readonly<Record<Finding, Outcome>> = {
+export const OUTCOMES: Readonly<Record<Finding, Exclude<Outcome, 'limited'>>> = {
   active: 'pass',
+  'active-stale': 'pass',
   disabled: 'disabled',
   expired: 'stranger',
   revoked: 'stranger',
@@ -51,21 +56,35 @@ export interface TokenIdentity {
   readonly userId: string;
   readonly accountId: string;
   readonly version: number;
+  /** Milliseconds since the Unix epoch; null = never. */
+  readonly expiresAt: number | null;
 }
+
+type Passing = 'active' | 'active-stale';
+type Refused = Exclude<Finding, Passing>;
 
 export type Decision =
   | {
       readonly outcome: 'pass';
-      readonly finding: 'active';
+      readonly finding: Passing;
       readonly token: TokenIdentity;
       /** For so long the answer may be out of date, in milliseconds. */
       readonly ageMs: number;
     }
   | {
-      readonly outcome: Exclude<Outcome, 'pass'>;
+      readonly outcome: Exclude<Outcome, 'pass' | 'limited'>;
       /** For counting and for operators; never for the caller. */
-      readonly finding: Exclude<Finding, 'active'>;
+      readonly finding: Refused;
+    }
+  | {
+      readonly outcome: 'limited';
+      readonly finding: Refused;
+      /** Whole seconds, at least 1. */
+      readonly retryAfterSecs: number;
     };
+
+/** What a stale view does: nobody passes, or whoever was known to be active when it was last proven. */
+export type OnStale = 'deny' | 'allow-known';
 
 export interface DecisionInput {
   readonly credential: Credential;
@@ -75,6 +94,7 @@ export interface DecisionInput {
   readonly watermark: number;
   /** The caller wants an answer at least as new as this position (`X-Min-Position`); 0 = any. */
   readonly minPosition: number;
+  readonly onStale: OnStale;
   /** The wall clock, milliseconds since the Unix epoch. */
   readonly now: number;
 }
@@ -94,9 +114,20 @@ const DUMMY: TokenEntry = {
 
 /** Whether a credential passes. Freshness comes first: a gateway that can't know tells nobody anything. */
 export function decide(input: DecisionInput): Decision {
-  const { credential, freshness, table } = input;
-  if (freshness.state !== 'fresh') return refuse('stale');
-  if (input.watermark < input.minPosition) return refuse('behind');
+  const { freshness, onStale } = input;
+  if (freshness.state === 'fresh') return judge(input, freshness.ageMs);
+  if (onStale === 'deny' || freshness.state === 'starting') return refuse('stale');
+  if (!freshness.onlyOld || freshness.ageMs === null) return refuse('stale');
+  const decision = judge(input, freshness.ageMs);
+  // Of an old view only a yes is worth anything here: who is not known may have been added since.
+  return decision.outcome === 'pass' ? { ...decision, finding: 'active-stale' } : refuse('stale');
+}
+
+function judge(
+  { credential, table, watermark, minPosition, now }: DecisionInput,
+  ageMs: number,
+): Decision {
+  if (watermark < minPosition) return refuse('behind');
   if (credential.kind === 'none') return refuse('none');
   if (credential.kind === 'malformed' || !isWellFormedSecret(credential.secret)) {
     return refuse('malformed');
@@ -109,14 +140,14 @@ export function decide(input: DecisionInput): Decision {
     (found ?? DUMMY).isOfUserName(userNameDigest(credential.secret, credential.userName));
   if (!found) return refuse('unknown');
   if (!sameUserName) return refuse('wrong-user-name');
-  const finding = statusOf(found, input.now);
+  const finding = statusOf(found, now);
   if (finding !== 'active') return refuse(finding);
-  const { tokenId, userId, accountId, version } = found;
+  const { tokenId, userId, accountId, version, expiresAt } = found;
   return {
     outcome: 'pass',
     finding,
-    token: { tokenId, userId, accountId, version },
-    ageMs: freshness.ageMs,
+    token: { tokenId, userId, accountId, version, expiresAt },
+    ageMs,
   };
 }
 
@@ -134,6 +165,6 @@ function statusOf(
 
 const REFUSALS = Object.fromEntries(
   Object.entries(OUTCOMES).map(([finding, outcome]) => [finding, { finding, outcome }]),
-) as Readonly<Record<Exclude<Finding, 'active'>, Decision>>;
+) as Readonly<Record<Refused, Decision>>;
 
-const refuse = (finding: Exclude<Finding, 'active'>): Decision => REFUSALS[finding];
+const refuse = (finding: Refused): Decision => REFUSALS[finding];

@@ -46,6 +46,7 @@ const judge = (
     table,
     watermark: 100,
     minPosition: 0,
+    onStale: 'deny',
     now: NOW,
     ...more,
   });
@@ -98,7 +99,7 @@ describe('the decision', () => {
     expect(judge(bearer(secret))).toEqual({
       outcome: 'pass',
       finding: 'active',
-      token: { tokenId, userId, accountId, version: 1 },
+      token: { tokenId, userId, accountId, version: 1, expiresAt: null },
       ageMs: 12.3,
     });
     for (const each of [disabled, revoked, expired, parked]) {
@@ -108,7 +109,7 @@ describe('the decision', () => {
 
   it.each([
     ['starting', { state: 'starting', why: 'the history is being read', ageMs: null }],
-    ['stale', { state: 'stale', why: 'too old', ageMs: 6000 }],
+    ['stale', { state: 'stale', why: 'too old', ageMs: 6000, onlyOld: true }],
   ] as const)('tells nobody anything while %s', (_, freshness) => {
     const everybody = [...rows.map(([, each]) => bearer(each.secret)), undefined, 'nonsense'];
     for (const authorization of everybody) {
@@ -117,6 +118,59 @@ describe('the decision', () => {
         finding: 'stale',
       });
     }
+  });
+
+  describe('where a route allows known tokens while stale', () => {
+    const onStale = 'allow-known';
+    const old: Freshness = { state: 'stale', why: 'too old', ageMs: 6000, onlyOld: true };
+
+    it('passes who was active when the view was last proven, and says how old that is', () => {
+      for (const by of [bearer(active.secret), basic(active.userName, active.secret)]) {
+        expect(judge(by, { freshness: old, onStale })).toMatchObject({
+          outcome: 'pass',
+          finding: 'active-stale',
+          token: { tokenId: active.tokenId },
+          ageMs: 6000,
+        });
+      }
+    });
+
+    it('tells everybody else nothing: what is not known may have come since', () => {
+      const others = rows.filter(([, , finding]) => finding !== 'active');
+      const everybody = [...others.map(([, each]) => bearer(each.secret)), undefined, 'nonsense'];
+      everybody.push(basic('mallory', active.secret));
+      for (const authorization of everybody) {
+        expect(judge(authorization, { freshness: old, onStale })).toEqual({
+          outcome: 'unavailable',
+          finding: 'stale',
+        });
+      }
+    });
+
+    it('passes nobody whose token has expired meanwhile', () => {
+      expect(judge(bearer(mortal.secret), { freshness: old, onStale, now: NOW + 1 }).outcome).toBe(
+        'unavailable',
+      );
+    });
+
+    it.each<[string, Freshness]>([
+      ['was never complete', { state: 'starting', why: '', ageMs: null }],
+      ['can’t be trusted for more than its age', { ...old, onlyOld: false }],
+    ])('passes nobody by a view that %s', (_, freshness) => {
+      expect(judge(bearer(active.secret), { freshness, onStale }).outcome).toBe('unavailable');
+    });
+
+    it('asks no less of a position', () => {
+      expect(
+        judge(bearer(active.secret), { freshness: old, onStale, minPosition: 101 }).outcome,
+      ).toBe('unavailable');
+    });
+
+    it('changes nothing while fresh', () => {
+      for (const [, each] of rows) {
+        expect(judge(bearer(each.secret), { onStale })).toEqual(judge(bearer(each.secret)));
+      }
+    });
   });
 
   it('waits for a position that the watermark has not reached', () => {
@@ -188,7 +242,7 @@ describe('the answer over HTTP', () => {
   });
 
   it('is 503 with a time to come back while nothing can be known', () => {
-    const freshness = { state: 'stale', why: '', ageMs: null } as const;
+    const freshness = { state: 'stale', why: '', ageMs: null, onlyOld: false } as const;
     expect(httpAnswer(judge(bearer(active.secret), { freshness }))).toEqual({
       status: 503,
       headers: { 'cache-control': 'no-store', 'retry-after': '1' },

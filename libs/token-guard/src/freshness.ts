@@ -8,7 +8,16 @@ export type Freshness =
   | { readonly state: 'starting'; readonly why: string; readonly ageMs: null }
   /** The table held `ageMs` ago all that had been committed. */
   | { readonly state: 'fresh'; readonly ageMs: number }
-  | { readonly state: 'stale'; readonly why: string; readonly ageMs: number | null };
+  | {
+      readonly state: 'stale';
+      readonly why: string;
+      readonly ageMs: number | null;
+      /**
+       * Nothing is wrong but its age: the table held, `ageMs` ago, all that had been committed, and the
+       * clock that judges expiry is right. What a route with `onStale: allow-known` may go by.
+       */
+      readonly onlyOld: boolean;
+    };
 
 export interface FreshnessOptions {
   readonly gatewayId: string;
@@ -133,15 +142,19 @@ export class FreshnessProof {
     const { clocks, maxStalenessMs, maxClockErrorMs } = this.#options;
     const now = clocks.monotonic();
     const ageMs = this.#provenAt === null ? null : now - this.#provenAt;
-    if (this.#fault !== null) return { state: 'stale', why: this.#fault, ageMs };
+    const stale = (why: string, onlyOld = false): Freshness => ({
+      state: 'stale',
+      why,
+      ageMs,
+      onlyOld,
+    });
+    if (this.#fault !== null) return stale(this.#fault);
     if (ageMs === null) return { state: 'starting', why: this.#whyNothingIsProven(), ageMs };
-    if (ageMs > maxStalenessMs) {
-      return { state: 'stale', why: 'the newest proof is older than the bound', ageMs };
-    }
     const offset = this.#offsetAt(now);
     if (offset && (offset.leastMs > maxClockErrorMs || offset.mostMs < -maxClockErrorMs)) {
-      return { state: 'stale', why: "this machine's clock and the relay's differ too much", ageMs };
+      return stale("this machine's clock and the relay's differ too much");
     }
+    if (ageMs > maxStalenessMs) return stale('the newest proof is older than the bound', true);
     return { state: 'fresh', ageMs };
   }
 

@@ -18,7 +18,7 @@ const refusal = (status: number, headers: Record<string, string>): HttpAnswer =>
   Object.freeze({ status, headers: Object.freeze({ 'cache-control': 'no-store', ...headers }) });
 
 /** The one table from outcome to HTTP: for `/verify`, and for any middleware. */
-const REFUSALS: Readonly<Record<Exclude<Outcome, 'pass'>, HttpAnswer>> = {
+const REFUSALS: Readonly<Record<Exclude<Outcome, 'pass' | 'limited'>, HttpAnswer>> = {
   challenge: refusal(401, { 'www-authenticate': challenges('') }),
   stranger: refusal(401, { 'www-authenticate': challenges(', error="invalid_token"') }),
   disabled: refusal(401, {
@@ -31,6 +31,10 @@ const REFUSALS: Readonly<Record<Exclude<Outcome, 'pass'>, HttpAnswer>> = {
 
 /** 200 with who it is, never 204 (Envoy would deny it); or one of a few constant refusals. */
 export function httpAnswer(decision: Decision): HttpAnswer {
+  if (decision.outcome === 'limited') {
+    // RFC 6585 §4.
+    return refusal(429, { 'retry-after': String(decision.retryAfterSecs) });
+  }
   if (decision.outcome !== 'pass') return REFUSALS[decision.outcome];
   const { token, ageMs } = decision;
   return {

@@ -3,7 +3,8 @@ export { CompactTable } from './compact-table.js';
 export { MAX_AUTHORIZATION_LENGTH, parseCredential } from './credential.js';
 export type { Credential } from './credential.js';
 export { OUTCOMES } from './decision.js';
-export type { Decision, Finding, Outcome, TokenIdentity } from './decision.js';
+export type { Decision, Finding, OnStale, Outcome, TokenIdentity } from './decision.js';
+export type { FailureLimit } from './failure-limits.js';
 export type { ClockOffset, Freshness } from './freshness.js';
 export { headerValue, httpAnswer } from './http-answer.js';
 export type { HttpAnswer } from './http-answer.js';
@@ -13,6 +14,7 @@ export type { LoadedSnapshot, SnapshotContents, SnapshotSource } from './snapsho
 export { createTokenGuard } from './token-guard.js';
 export type {
   CheckInput,
+  GuardConfiguration,
   GuardEvents,
   GuardState,
   SnapshotOptions,

@@ -8,7 +8,9 @@ import type { Clocks } from './clocks.js';
 import { CompactTable } from './compact-table.js';
 import { parseCredential } from './credential.js';
 import { decide } from './decision.js';
-import type { Decision } from './decision.js';
+import type { Decision, OnStale } from './decision.js';
+import { FailureLimits } from './failure-limits.js';
+import type { FailureLimit } from './failure-limits.js';
 import { FreshnessProof } from './freshness.js';
 import type { ClockOffset, Freshness } from './freshness.js';
 import { Intake } from './intake.js';
@@ -59,11 +61,23 @@ export interface SnapshotOptions {
   readonly everyMs?: number;
 }
 
+/** What may change while a guard runs. What is left out is switched off. */
+export interface GuardConfiguration {
+  /** null, the default, is no limit. Replaced by another one, it begins anew. */
+  readonly failureLimits?: FailureLimit | null;
+}
+
 export interface CheckInput {
   /** Every value of the request's `Authorization` header: more than one is malformed. */
   readonly authorization?: string | readonly string[] | undefined;
+  /** Instead: a secret by itself, as introspection is given it; judged as by Bearer. */
+  readonly secret?: string;
   /** The answer must be at least as new as this position of the log. */
   readonly minPosition?: number;
+  /** Default `deny`. */
+  readonly onStale?: OnStale;
+  /** Of who presents it: what limits on failures go by; a function is called for failures only. */
+  readonly address?: string | (() => string | undefined) | undefined;
 }
 
 export interface GuardState {
@@ -117,6 +131,8 @@ export interface TokenGuard {
   ready(): Promise<void>;
   /** Whether a credential passes, now. In memory; never throws; the same for every surface. */
   check(input: CheckInput): Decision;
+  /** Replaces what was configured before, from the next check on. @throws nothing. */
+  configure(configuration: GuardConfiguration): void;
   freshness(): Freshness;
   state(): GuardState;
   /**
@@ -176,6 +192,8 @@ class Guard implements TokenGuard {
   #timer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | null = null;
   #told: Freshness['state'] = 'starting';
+  #failureLimit: FailureLimit | null = null;
+  #failures: FailureLimits | null = null;
   /** The history is being read for the first time, or again. */
   #replaying = true;
   #publisher: Promise<Publisher> | null = null;
@@ -256,15 +274,45 @@ class Guard implements TokenGuard {
     return this.#ready;
   }
 
-  check({ authorization, minPosition = 0 }: CheckInput): Decision {
-    return decide({
-      credential: parseCredential(authorization, this.#options.basicPrefix),
+  check({
+    authorization,
+    secret,
+    minPosition = 0,
+    onStale = 'deny',
+    address,
+  }: CheckInput): Decision {
+    const { basicPrefix, clocks } = this.#options;
+    const decision = decide({
+      credential:
+        secret === undefined
+          ? parseCredential(authorization, basicPrefix)
+          : { kind: 'bearer', secret },
       freshness: this.#proof.judge(),
       table: this.#intake.table,
       watermark: this.#intake.watermark,
       minPosition,
-      now: this.#options.clocks.wall(),
+      onStale,
+      now: clocks.wall(),
     });
+    if (decision.outcome !== 'stranger' || !this.#failures) return decision;
+    const from = typeof address === 'function' ? address() : address;
+    if (from === undefined) return decision;
+    const waitMs = this.#failures.fail(from, clocks.monotonic());
+    if (waitMs === 0) return decision;
+    return {
+      outcome: 'limited',
+      finding: decision.finding,
+      retryAfterSecs: Math.ceil(waitMs / 1000),
+    };
+  }
+
+  configure({ failureLimits = null }: GuardConfiguration): void {
+    const before = this.#failureLimit;
+    this.#failureLimit = failureLimits;
+    // The same limit again, with other things about it, must not forgive what was counted.
+    if (before?.burst !== failureLimits?.burst || before?.perMinute !== failureLimits?.perMinute) {
+      this.#failures = failureLimits && new FailureLimits(failureLimits);
+    }
   }
 
   freshness(): Freshness {

@@ -202,6 +202,102 @@ describe('the token guard', () => {
     expect(guard.state().parkedTokens).toMatchObject([{ tokenId: a.tokenId }]);
   });
 
+  it('passes known tokens by an old view where that is asked for, and never by one that can’t be trusted', async () => {
+    const { guard, relay, pass } = await given();
+    const ask = (secret: string) =>
+      guard.check({ authorization: bearer(secret), onStale: 'allow-known' });
+    await relay.publish(history(), 3);
+    expect(ask(a.secret).outcome).toBe('unavailable');
+    await guard.ready();
+    await until('the token passes', () => ask(a.secret).finding === 'active');
+    relay.pause();
+    pass(60_000);
+    expect(ask(a.secret)).toMatchObject({ outcome: 'pass', finding: 'active-stale' });
+    const { ageMs } = ask(a.secret) as { ageMs: number };
+    expect(ageMs).toBeGreaterThanOrEqual(60_000);
+    expect(ask(b.secret).outcome).toBe('unavailable');
+    expect(ask(newSecret()).outcome).toBe('unavailable');
+    expect(guard.check({ authorization: bearer(a.secret) }).outcome).toBe('unavailable');
+    relay.beat();
+    await until('the view is fresh', () => ask(a.secret).finding === 'active');
+    await relay.publish([eventRecord(wireEvent(a, 'TokenRenamed', 2), 4, 'f'.repeat(32))], 3);
+    await until('it can’t be trusted', () => ask(a.secret).outcome === 'unavailable');
+  });
+
+  it('judges a secret by itself as by Bearer', async () => {
+    const { guard, relay } = await given();
+    await relay.publish(history(), 3);
+    await guard.ready();
+    await until('the token passes', () => guard.check({ secret: a.secret }).outcome === 'pass');
+    expect(guard.check({ secret: b.secret }).outcome).toBe('disabled');
+    for (const secret of [newSecret(), '', 'x y', bearer(a.secret)]) {
+      expect(guard.check({ secret }).outcome).toBe('stranger');
+    }
+  });
+
+  describe('with a limit on failures', () => {
+    async function flooded() {
+      const it = await given();
+      const { guard, relay, outcome } = it;
+      await relay.publish(history(), 3);
+      await guard.ready();
+      await until('the token passes', () => outcome(bearer(a.secret)) === 'pass');
+      guard.configure({ failureLimits: { burst: 3, perMinute: 6 } });
+      const from = (address: string | undefined, authorization = bearer(newSecret())) =>
+        guard.check({ authorization, address });
+      for (let i = 0; i < 3; i++) expect(from('192.0.2.1').outcome).toBe('stranger');
+      return { ...it, from };
+    }
+
+    it('answers strangers that they are too many, and says when to come back', async () => {
+      const { from } = await flooded();
+      expect(from('192.0.2.1')).toMatchObject({ outcome: 'limited', retryAfterSecs: 10 });
+      expect(from('192.0.2.1', 'nonsense').outcome).toBe('limited');
+      expect(from('192.0.2.1', basic(a.userName, newSecret())).outcome).toBe('limited');
+      expect(from('192.0.2.2').outcome).toBe('stranger');
+      expect(from(undefined).outcome).toBe('stranger');
+    });
+
+    it('never turns a flood against who holds a token, from the same address', async () => {
+      const { from, guard } = await flooded();
+      for (let i = 0; i < 100; i++) from('192.0.2.1');
+      expect(from('192.0.2.1', bearer(a.secret)).outcome).toBe('pass');
+      expect(from('192.0.2.1', basic(a.userName, a.secret)).outcome).toBe('pass');
+      expect(from('192.0.2.1', bearer(b.secret)).outcome).toBe('disabled');
+      expect(guard.check({ address: '192.0.2.1' }).outcome).toBe('challenge');
+    });
+
+    it('counts neither passing, nor a disabled token, nor no credential at all', async () => {
+      const { guard, from } = await flooded();
+      guard.configure({ failureLimits: { burst: 1, perMinute: 1 } });
+      for (let i = 0; i < 10; i++) {
+        from('192.0.2.1', bearer(a.secret));
+        from('192.0.2.1', bearer(b.secret));
+        guard.check({ address: '192.0.2.1' });
+      }
+      expect(from('192.0.2.1').outcome).toBe('stranger');
+      expect(from('192.0.2.1').outcome).toBe('limited');
+    });
+
+    it('asks for the address of failures only', async () => {
+      const { guard } = await flooded();
+      const address = (): string => {
+        throw new Error('was asked for');
+      };
+      expect(guard.check({ authorization: bearer(a.secret), address }).outcome).toBe('pass');
+    });
+
+    it('keeps what it has counted when it is configured anew as it was, and is off when it is left out', async () => {
+      const { guard, from } = await flooded();
+      guard.configure({ failureLimits: { burst: 3, perMinute: 6 } });
+      expect(from('192.0.2.1').outcome).toBe('limited');
+      guard.configure({ failureLimits: { burst: 4, perMinute: 6 } });
+      expect(from('192.0.2.1').outcome).toBe('stranger');
+      guard.configure({});
+      for (let i = 0; i < 10; i++) expect(from('192.0.2.1').outcome).toBe('stranger');
+    });
+  });
+
   it('waits for the position that the caller names', async () => {
     const { guard, relay } = await given();
     await relay.publish(history(), 3);

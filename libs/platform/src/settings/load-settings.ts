@@ -95,4 +95,4 @@ function defaultOf(setting: Setting<unknown>): string {
 }
 
 const show = (value: unknown): string =>
-  `\`${Array.isArray(value) ? value.join(',') : String(value)}\``;
+  `\`${Array.isArray(value) ? value.join(',') || 'none' : String(value)}\``;

@@ -12,6 +12,7 @@ import {
   oneOf,
   port,
   topicPrefix,
+  trustedProxies,
   url,
 } from './setting.js';
 import { SettingsError } from './settings-error.js';
@@ -34,6 +35,7 @@ const schema = {
   EPOCH: matching(/^e\d$/, '`e` and a digit', { description: 'Which log.', optional: true }),
   LOG_DATABASE: databaseName({ description: 'The log.', default: 'log' }),
   TOPIC_PREFIX: topicPrefix({ description: 'Of all topics.', default: 'api-token' }),
+  TRUSTED_PROXIES: trustedProxies({ description: 'Believed.', default: ['loopback'] }),
 };
 
 const good = { MONGODB_URI: 'mongodb://a:27017,b:27017/?replicaSet=rs0', KEY: 'DEADbeef' };
@@ -69,6 +71,7 @@ describe('settings', () => {
       EPOCH: undefined,
       LOG_DATABASE: 'log',
       TOPIC_PREFIX: 'api-token',
+      TRUSTED_PROXIES: ['loopback'],
       level: 'info',
       epoch: undefined,
       brokers: ['localhost:9092'],
@@ -85,6 +88,7 @@ describe('settings', () => {
       LOG_LEVEL: 'debug',
       SIGN: 'true',
       EPOCH: 'e1',
+      TRUSTED_PROXIES: '10.0.0.0/8, ::1,uniquelocal',
     });
     expect(settings).toMatchObject({
       PORT: 0,
@@ -93,7 +97,9 @@ describe('settings', () => {
       LOG_LEVEL: 'debug',
       SIGN: true,
       EPOCH: 'e1',
+      TRUSTED_PROXIES: ['10.0.0.0/8', '::1', 'uniquelocal'],
     });
+    expect(loadSettings(schema, { ...good, TRUSTED_PROXIES: 'none' }).TRUSTED_PROXIES).toEqual([]);
   });
 
   it('that are wrong are all named at once, with what to do', () => {
@@ -128,6 +134,9 @@ describe('settings', () => {
     ['LOG_DATABASE', 'a'.repeat(64)],
     ['TOPIC_PREFIX', 'a b'],
     ['TOPIC_PREFIX', 'a/b'],
+    ['TRUSTED_PROXIES', 'loopback,proxy.example'],
+    ['TRUSTED_PROXIES', '10.0.0.0/33'],
+    ['TRUSTED_PROXIES', 'none,loopback'],
     ['MAX_STALENESS_MS', '99'],
     ['MAX_STALENESS_MS', '60001'],
     ['MAX_STALENESS_MS', '5s'],

@@ -1,3 +1,5 @@
+import { callerAddress } from '../server/caller-address.js';
+
 /**
  * One setting of an app, read from one environment variable. `form` finishes the sentence
  * "must be …"; `parse` throws an Error whose message says what is wrong *without* the value.
@@ -144,6 +146,26 @@ export const hostPorts = <O extends SettingOptions<readonly string[]>>(
     }
     return Object.freeze(items);
   });
+
+/** Addresses, ranges (`10.0.0.0/8`) and `loopback`, `linklocal`, `uniquelocal`; `none` for nobody. */
+export const trustedProxies = <O extends SettingOptions<readonly string[]>>(
+  options: O,
+): Setting<Value<readonly string[], O>> =>
+  setting<readonly string[], O>(
+    options,
+    '`none`, or a list of addresses, ranges (`10.0.0.0/8`), `loopback`, `linklocal`, `uniquelocal` separated by commas',
+    (text) => {
+      const items = text === 'none' ? [] : text.split(',').map((item) => item.trim());
+      for (const item of items) {
+        try {
+          callerAddress([item]);
+        } catch {
+          throw new Error('has an entry that is neither an address, a range nor one of the names');
+        }
+      }
+      return Object.freeze(items);
+    },
+  );
 
 /**
  * An absolute URL, kept as it was written. MongoDB's may name several hosts
