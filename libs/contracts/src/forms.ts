@@ -12,3 +12,25 @@ export const instant = {
 
 /** The epoch of a log (`precise.md` 5). */
 export const epoch = { type: 'string', pattern: '^[0-9a-f]{32}$' } as const;
+
+/**
+ * Whether a text of the form {@link instant} names a day and an hour that there are: what the format
+ * `date-time` adds to its pattern, without splitting the text, since every event that is read has one.
+ */
+export function isRealTime(text: string): boolean {
+  const month = twoDigits(text, 5);
+  const leap = isLeapYear(twoDigits(text, 0) * 100 + twoDigits(text, 2));
+  const days = month === 2 && leap ? 29 : (DAYS[month] ?? 0);
+  const day = twoDigits(text, 8);
+  return day >= 1 && day <= days && twoDigits(text, 11) < 24;
+}
+
+/** By month, from 1. */
+const DAYS = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+const ZERO = '0'.charCodeAt(0);
+
+const isLeapYear = (year: number): boolean =>
+  year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+
+const twoDigits = (text: string, at: number): number =>
+  (text.charCodeAt(at) - ZERO) * 10 + text.charCodeAt(at + 1) - ZERO;

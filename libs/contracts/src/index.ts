@@ -6,4 +6,6 @@ export * from './events/wire-events.js';
 export * from './freshness.js';
 export * from './problems.js';
 export * from './secret.js';
+export * from './signature-keys.js';
+export * from './signature.js';
 export * from './topics.js';

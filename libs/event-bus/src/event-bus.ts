@@ -13,6 +13,7 @@ export interface BusRecord {
   readonly value: string;
 }
 
+/** Each of its parts may be made when it is read, each time: read it once. */
 export interface ReceivedRecord extends BusRecord {
   readonly partition: number;
   readonly offset: bigint;

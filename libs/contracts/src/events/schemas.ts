@@ -7,14 +7,10 @@ import type { EventType } from './wire-events.js';
  * mismatch, since a new property is a new version.
  */
 
-const id = { type: 'string', minLength: 1, maxLength: 128, pattern: '^[\\x21-\\x7e]+$' } as const;
+// Lengths stand in the patterns: `maxLength` counts code points, one by one, for every event that is read.
+const id = { type: 'string', pattern: '^[\\x21-\\x7e]{1,128}$' } as const;
 const digest = { type: 'string', pattern: '^[0-9a-f]{64}$' } as const;
-const sealed = {
-  type: 'string',
-  minLength: 1,
-  maxLength: 4096,
-  pattern: '^[\\x21-\\x7e]+$',
-} as const;
+const sealed = { type: 'string', pattern: '^[\\x21-\\x7e]{1,4096}$' } as const;
 const authority = { enum: ['owner', 'administrator', 'security'] } as const;
 const reason = {
   enum: ['exposed', 'suspected-leak', 'rotation', 'unused', 'offboarding', 'policy', 'other', null],
@@ -63,7 +59,7 @@ export const eventSchemas: Readonly<Record<string, object>> = {
     // Nothing else begins a token, and nothing begins it again.
     tokenVersion: { const: 1 },
     name: sealed,
-    hint: { type: 'string', minLength: 1, maxLength: 16, pattern: '^[0-9A-Za-z]+$' },
+    hint: { type: 'string', pattern: '^[0-9A-Za-z]{1,16}$' },
     secretDigest: digest,
     userNameDigest: digest,
     expiresAt: orNull(instant),

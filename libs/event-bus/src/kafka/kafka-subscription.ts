@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import type { Consumer, EachBatchPayload, KafkaMessage, Batch as KafkaBatch } from 'kafkajs';
+import type { Consumer, EachBatchPayload, Batch as KafkaBatch } from 'kafkajs';
 import { Backoff } from '../backoff.js';
 import { asError, settledWithin } from '../bounded.js';
 import { Deferred } from '../deferred.js';
 import { deliver, startWithin, tellAssigned, tellFault } from '../delivery.js';
-import type { Offsets, ReceivedRecord, SubscribeOptions, Subscription } from '../event-bus.js';
+import type { Offsets, SubscribeOptions, Subscription } from '../event-bus.js';
 import { OffsetOutOfRange } from '../event-bus.js';
 import type { KafkaAdmin } from './kafka-admin.js';
 import { KAFKAJS_RETRIES, KafkaClient } from './kafka-client.js';
 import type { KafkaConnection } from './kafka-client.js';
+import { KafkaRecord } from './kafka-record.js';
 import { PartitionReader } from './partition-reader.js';
 
 export interface ConsumerTuning {
@@ -244,7 +245,7 @@ export class KafkaSubscription implements Subscription {
     const { generation } = session;
     const nextOffset = BigInt(batch.lastOffset()) + 1n;
     const { partition, signal } = reader;
-    const records = batch.messages.map((message) => toRecord(partition, message));
+    const records = batch.messages.map((message) => new KafkaRecord(partition, message));
     const handed = { topic: batch.topic, partition, records, nextOffset, signal };
     const inHand = deliver(handed, this.options).then((taken) => {
       if (taken) reader.position = nextOffset;
@@ -415,19 +416,4 @@ function fetchedFrom(batch: KafkaBatch): bigint {
   const offset: unknown = Reflect.get(batch, 'fetchedOffset');
   if (typeof offset !== 'string') throw new Error('this kafkajs does not tell a batch’s origin');
   return BigInt(offset);
-}
-
-function toRecord(partition: number, message: KafkaMessage): ReceivedRecord {
-  const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(message.headers ?? {})) {
-    const one = Array.isArray(value) ? value.at(-1) : value;
-    if (one !== undefined) headers[name] = one.toString();
-  }
-  return {
-    partition,
-    offset: BigInt(message.offset),
-    key: message.key?.toString() ?? null,
-    headers,
-    value: message.value?.toString() ?? '',
-  };
 }
