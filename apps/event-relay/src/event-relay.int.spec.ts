@@ -1,6 +1,14 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { fromEventRecord, readHeartbeat, tag, topics } from '@token-status/contracts';
+import {
+  SignatureVerifier,
+  fromEventRecord,
+  parseSigningKey,
+  readHeartbeat,
+  tag,
+  topics,
+  verificationKeyOf,
+} from '@token-status/contracts';
 import type { Heartbeat, PublishedEvent } from '@token-status/contracts';
 import { createKafkaEventBus } from '@token-status/event-bus';
 import type { EventBus, Publisher } from '@token-status/event-bus';
@@ -183,6 +191,66 @@ describe('the relay, on real MongoDB and Kafka', () => {
     expect(echo.echoes).toEqual([probe]);
     expect(echo.at).toBe('1970-01-01T00:00:02.000Z');
     expect(heartbeats.filter(({ echoes }) => echoes.length > 0)).toHaveLength(1);
+  });
+
+  it('signs every event and heartbeat where it has a key, sent again or not', async () => {
+    const signingKey = parseSigningKey({
+      ...generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }),
+      kid: 'relay-1',
+    });
+    const verifier = new SignatureVerifier([verificationKeyOf(signingKey)]);
+    for (let n = 0; n < 250; n++) await rename(log, n % 50);
+    let failures = 0;
+    const relay = startRelay({
+      signingKey,
+      onStep: (reached) => {
+        if (reached === 'relay.published' && failures++ === 0) throw new Error('failed once');
+      },
+    });
+    await until(() => relay.state().published === 250);
+    const verdicts: { events: string[]; heartbeats: string[] } = { events: [], heartbeats: [] };
+    for (const kind of ['events', 'heartbeats'] as const) {
+      await bus.subscribe({
+        topic: names[kind],
+        mode: { kind: 'every' },
+        startAt: () => Promise.resolve('earliest'),
+        onBatch: async ({ records }) => {
+          for (const record of records) {
+            verdicts[kind].push(
+              await (kind === 'events'
+                ? verifier.verifyEvent(record, names.events)
+                : verifier.verifyHeartbeat(record, names.heartbeats)),
+            );
+          }
+        },
+      });
+    }
+    await listen();
+    await until(() => positions().length === 250 && verdicts.events.length === published.length);
+    await until(() => verdicts.heartbeats.length > 0);
+    expect(published.length).toBeGreaterThan(250);
+    expect(new Set([...verdicts.events, ...verdicts.heartbeats])).toEqual(new Set(['verified']));
+  });
+
+  it('signs nothing where it has no key', async () => {
+    const relay = startRelay();
+    await rename(log, 0);
+    await until(() => relay.state().published === 1);
+    const headers: string[] = [];
+    for (const topic of [names.events, names.heartbeats]) {
+      await bus.subscribe({
+        topic,
+        mode: { kind: 'every' },
+        startAt: () => Promise.resolve('earliest'),
+        onBatch: ({ records }) =>
+          Promise.resolve(void headers.push(...records.flatMap((r) => Object.keys(r.headers)))),
+      });
+    }
+    await until(
+      () =>
+        headers.includes('ce_position') && headers.filter((h) => h === 'content-type').length > 1,
+    );
+    expect(headers.filter((name) => /signature|keyid/.test(name))).toEqual([]);
   });
 
   it('leads alone, and a standby takes over when it is gone', async () => {

@@ -19,6 +19,11 @@ const { settings, onStep } = exitOnBadSettings(() => ({
   onStep: createFailpoints(process.env),
 }));
 const logger = createLogger({ name: 'event-relay', level: settings.LOG_LEVEL });
+const signing = settings.SIGNING_KEY_FILE;
+if (signing?.othersMayRead) {
+  logger.warn('others than its owner may read SIGNING_KEY_FILE: who reads it can sign (mode 600)');
+}
+logger.info({ keyid: signing?.key.keyid ?? null }, signing ? 'signing' : 'not signing');
 const metrics = startMetrics({ service: 'event-relay', version: '0.1.0' });
 const log = onceOpen(async () =>
   openEventLog(
@@ -38,6 +43,7 @@ const app = await createApp(
     eventPartitions: settings.EVENT_PARTITIONS,
     leaseMs: settings.LEASE_MS,
     heartbeatMs: settings.HEARTBEAT_MS,
+    signingKey: signing?.key,
     onStep,
     logger,
     metrics,

@@ -11,6 +11,7 @@ import {
   port,
   topicPrefix,
 } from '@token-status/platform';
+import { signingKeyFile } from './signing-key-file.js';
 
 export const eventRelaySettings = {
   MONGODB_URI: mongodbUri({
@@ -43,6 +44,10 @@ export const eventRelaySettings = {
     default: 250,
     min: 20,
     max: 10_000,
+  }),
+  SIGNING_KEY_FILE: signingKeyFile({
+    description: 'The key that signs events and heartbeats; without it, none is signed',
+    example: '/etc/token-status/signing-key.json',
   }),
   HOST: nonEmpty({ description: 'Address to listen on', default: '127.0.0.1' }),
   PORT: port({ description: 'Port for health and metrics', default: 3010 }),
