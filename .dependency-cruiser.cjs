@@ -25,8 +25,12 @@ const drivers = {
   libsql: '^libs/(event-log|read-model|personal-data)/src/sqlite/',
 };
 
+/** A framework that token-guard has a middleware for, and the folder and only one that may import it. */
+const frameworks = { express: 'express', fastify: 'fastify', '@nestjs/common': 'nest' };
+const MIDDLEWARE = `^libs/token-guard/src/(${Object.values(frameworks).join('|')})/`;
+
 const SPEC = '\\.spec\\.ts$';
-const ENTRY = '^(libs|apps)/[^/]+/src/(index|main)\\.ts$';
+const ENTRY = `^(libs|apps)/[^/]+/src/(index|main)\\.ts$|${MIDDLEWARE}index\\.ts$`;
 const FRONT_DOOR = '^(libs|apps)/[^/]+/src/index\\.ts$';
 const known = Object.keys(mayImport).join('|');
 
@@ -81,7 +85,8 @@ module.exports = {
       { path: '^(?:(libs|apps)/([^/]+)|test)/' },
       {
         path: ['^(libs|apps)/[^/]+/', '^@token-status/[^/]+/'],
-        pathNot: ['^$1/$2/', FRONT_DOOR],
+        // Published, each with a door of its own, so that nobody needs a framework that isn't theirs.
+        pathNot: ['^$1/$2/', FRONT_DOOR, '^@token-status/token-guard/(express|fastify|nest)$'],
       },
     ),
     rule(
@@ -118,6 +123,20 @@ module.exports = {
         { path: `(^|/)node_modules/(@types/)?${driver}/|^${driver}(/|$)` },
       ),
     ),
+    ...Object.entries(frameworks).map(([framework, folder]) =>
+      rule(
+        `token-guard-${folder}-in-its-folder`,
+        `${framework} is imported by its middleware alone: who uses another must not need it.`,
+        { path: '^libs/token-guard/src/', pathNot: [SPEC, `^libs/token-guard/src/${folder}/`] },
+        { path: `(^|/)node_modules/(@types/)?${framework}/|^${framework}(/|$)` },
+      ),
+    ),
+    rule(
+      'token-guard-needs-no-middleware',
+      'The front door leads to no framework.',
+      { path: '^libs/token-guard/src/', pathNot: [SPEC, MIDDLEWARE] },
+      { path: MIDDLEWARE },
+    ),
     rule(
       'no-dev-dependencies',
       'What runs in production is installed in production.',
@@ -128,7 +147,8 @@ module.exports = {
       'declared-dependencies',
       "A room names what it imports in its own package.json: another room's install proves nothing.",
       { path: '^(libs|apps)/[^/]+/src/', pathNot: SPEC },
-      { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+      // It takes `peerDependenciesMeta` for an unknown kind of dependencies, beside `npm-peer`.
+      { dependencyTypes: ['npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['npm-peer'] },
     ),
     rule(
       'resolvable',

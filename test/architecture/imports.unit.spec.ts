@@ -130,7 +130,10 @@ describe('who may import whom', () => {
 describe('how it may be imported', () => {
   const declared = (name: string, dependencies: object, devDependencies = {}): string =>
     JSON.stringify({ name, type: 'module', dependencies, devDependencies });
-  const outside = ['mongodb', 'kafkajs', 'libsql', 'ajv', 'lodash', 'a-tool'];
+  const outside = [
+    ...['mongodb', 'kafkajs', 'libsql', 'ajv', 'lodash', 'a-tool'],
+    ...['express', 'fastify', '@nestjs/common'],
+  ];
   const all = Object.fromEntries(outside.map((name) => [name, '1.0.0']));
   const room = '@token-status';
 
@@ -269,6 +272,24 @@ describe('how it may be imported', () => {
       `import 'libsql';`,
     ],
     [
+      'a framework in the guard itself',
+      'token-guard-fastify-in-its-folder',
+      'libs/token-guard/src/request.ts',
+      `import 'fastify';`,
+    ],
+    [
+      "a framework in another one's middleware",
+      'token-guard-nest-in-its-folder',
+      'libs/token-guard/src/fastify/index.ts',
+      `import '@nestjs/common';`,
+    ],
+    [
+      'a middleware from the guard itself',
+      'token-guard-needs-no-middleware',
+      'libs/token-guard/src/deep.ts',
+      `import './nest/index.js';`,
+    ],
+    [
       'a package that is there for development alone',
       'no-dev-dependencies',
       'libs/platform/src/tool.ts',
@@ -311,6 +332,9 @@ describe('how it may be imported', () => {
   const sound: Files = {
     'libs/event-bus/src/kafka/bus.ts': `import 'kafkajs'; export const bus = 1;`,
     'libs/event-bus/src/bus.unit.spec.ts': `import '../../../test/contracts/bus.contract.js'; import './kafka/bus.js';`,
+    'libs/token-guard/src/express/index.ts': `import 'express';`,
+    'libs/token-guard/src/nest/index.ts': `import '@nestjs/common';`,
+    'test/scenarios/guarded.ts': `import '${room}/token-guard/express';`,
     'libs/event-log/src/mongo/store.ts': `import 'mongodb';`,
     'libs/event-log/src/sqlite/store.ts': `import 'libsql';`,
     'libs/contracts/src/digest.ts': `import 'ajv'; import 'node:crypto'; import 'node:zlib';`,

@@ -5,6 +5,7 @@ import { proxyContract } from './proxy.contract.js';
 proxyContract({
   name: 'envoy',
   files: ['envoy.yaml'],
+  addsToForwardedFor: true,
   launch: async (folder) => ({
     command: await fetchEnvoy(),
     // Hot restart shares memory between all Envoys of a machine.

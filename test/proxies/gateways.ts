@@ -5,15 +5,18 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
+import type { handleUnaryCall, MethodDefinition } from '@grpc/grpc-js';
 import { newSecret } from '@token-status/contracts';
 import { Kafka, logLevel } from 'kafkajs';
 import { Caller, verifies } from '../scenarios/caller.js';
 import { freePort } from '../servers/index.js';
 import { AppProcess } from '../stack/app-process.js';
 
-/** A gateway that a proxy may ask, at `port` of loopback. */
+/** A gateway that a proxy may ask, at `port` of loopback over HTTP and at `grpcPort` over gRPC. */
 export interface Gateway {
   readonly port: number;
+  readonly grpcPort: number;
   stop(): Promise<void>;
 }
 
@@ -32,6 +35,7 @@ export interface RealGateway extends Gateway {
 export async function startRealGateway(): Promise<RealGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'token-status-proxies-'));
   const [api, port, issuer] = [await freePort(), await freePort(), await freePort()];
+  const grpcPort = await freePort();
   const apiUrl = `http://127.0.0.1:${api}`;
   const url = `http://127.0.0.1:${port}`;
   const process = new AppProcess({
@@ -41,6 +45,7 @@ export async function startRealGateway(): Promise<RealGateway> {
       DATA_DIR: folder,
       API_PORT: String(api),
       GATEWAY_PORT: String(port),
+      GATEWAY_GRPC_PORT: String(grpcPort),
       ISSUER_PORT: String(issuer),
     },
   });
@@ -62,7 +67,7 @@ export async function startRealGateway(): Promise<RealGateway> {
     await alice.disable(disabled.id);
     await verifies(url, disabled.secret, 401);
     const unknown = { secret: newSecret() };
-    return { port, url, process, alice, active, disabled, unknown, stop };
+    return { port, grpcPort, url, process, alice, active, disabled, unknown, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -73,7 +78,7 @@ export async function startRealGateway(): Promise<RealGateway> {
 export async function startStaleGateway(): Promise<Gateway> {
   const { KAFKA_BROKERS: brokers = '' } = process.env;
   const prefix = `proxies-${randomBytes(6).toString('hex')}`;
-  const port = await freePort();
+  const [port, grpcPort] = [await freePort(), await freePort()];
   const gateway = new AppProcess({
     app: 'auth-gateway',
     url: `http://127.0.0.1:${port}`,
@@ -82,6 +87,7 @@ export async function startStaleGateway(): Promise<Gateway> {
       TOPIC_PREFIX: prefix,
       EVENT_PARTITIONS: '1',
       PORT: String(port),
+      GRPC_PORT: String(grpcPort),
       LOG_LEVEL: 'error',
     },
   });
@@ -102,8 +108,20 @@ export async function startStaleGateway(): Promise<Gateway> {
     await gateway.stop();
     throw error;
   }
-  return { port, stop };
+  return { port, grpcPort, stop };
 }
+
+/** Of messages, nothing has to be known: an empty `CheckResponse` is OK and says no more. */
+const CHECK: MethodDefinition<Buffer, null> = {
+  path: '/envoy.service.auth.v3.Authorization/Check',
+  requestStream: false,
+  responseStream: false,
+  requestSerialize: (bytes) => bytes,
+  requestDeserialize: (bytes) => bytes,
+  responseSerialize: () => Buffer.alloc(0),
+  responseDeserialize: () => null,
+};
+const passEverybody: handleUnaryCall<Buffer, null> = (_, answer) => answer(null, null);
 
 /** Passes everybody and names nobody, as no gateway of ours does: what is then left is what was forged. */
 export async function startNamelessGateway(): Promise<Gateway> {
@@ -113,9 +131,19 @@ export async function startNamelessGateway(): Promise<Gateway> {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const grpc = new GrpcServer();
+  grpc.addService({ Check: CHECK }, { Check: passEverybody });
+  const grpcPort = await new Promise<number>((resolve, reject) => {
+    grpc.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (fault, bound) => {
+      if (fault) reject(fault);
+      else resolve(bound);
+    });
+  });
   return {
     port: (server.address() as AddressInfo).port,
+    grpcPort,
     async stop() {
+      grpc.forceShutdown();
       server.close();
       server.closeAllConnections();
       await once(server, 'close');

@@ -17,6 +17,7 @@ export interface Ports {
 
 /** Where they are in the examples. */
 const IN_EXAMPLES: Ports = { proxy: 8080, gateway: 3001, upstream: 8081 };
+const GRPC_IN_EXAMPLES = 3003;
 
 export interface Launch {
   readonly command: string;
@@ -28,6 +29,8 @@ export interface ProxyKind {
   readonly name: 'nginx' | 'haproxy' | 'caddy' | 'envoy';
   /** The files of the example; the first one holds the ports. */
   readonly files: readonly [string, ...string[]];
+  /** How it asks the gateway; HTTP where left out. */
+  readonly over?: 'grpc';
   /** Literal texts that must differ between processes on one machine, besides ports. */
   readonly unique?: readonly string[];
   /** Writes into the folder, beside the example, what surrounds it; the program stays in the foreground. */
@@ -69,8 +72,10 @@ export async function startProxy(
 function withPorts(text: string, ports: Ports, kind: ProxyKind, file: string): string {
   let filled = text;
   const isFirst = file === kind.files[0];
+  const inExample =
+    kind.over === 'grpc' ? { ...IN_EXAMPLES, gateway: GRPC_IN_EXAMPLES } : IN_EXAMPLES;
   for (const part of ['proxy', 'gateway', 'upstream'] as const) {
-    const example = new RegExp(`:${IN_EXAMPLES[part]}\\b|port_value: ${IN_EXAMPLES[part]}\\b`, 'g');
+    const example = new RegExp(`:${inExample[part]}\\b|port_value: ${inExample[part]}\\b`, 'g');
     const found = filled.match(example)?.length ?? 0;
     // A second place would be one that a person who changes a port forgets.
     if (isFirst && found !== 1) {

@@ -5,7 +5,7 @@ import { basic, bearer } from '../scenarios/caller.js';
 import { ask } from './ask.js';
 import type { Ask, Told } from './ask.js';
 import { startNamelessGateway, startRealGateway, startStaleGateway } from './gateways.js';
-import type { RealGateway } from './gateways.js';
+import type { Gateway, RealGateway } from './gateways.js';
 import { startProxy } from './proxy-process.js';
 import type { Proxy, ProxyKind } from './proxy-process.js';
 import { startUpstream } from './upstream.js';
@@ -16,6 +16,8 @@ export interface ProxyUnderTest extends ProxyKind {
   readonly removesByPrefix?: boolean;
   /** What it says of a gateway that is hung or dead; 503 where left out. */
   readonly fault?: { readonly hung: number; readonly dead: number };
+  /** It tells on what the client wrote into X-Forwarded-For, and then the client's address. */
+  readonly addsToForwardedFor?: boolean;
   /** What it writes where the gateway said nothing. Without it, nothing. */
   readonly placeholder?: RegExp;
 }
@@ -47,16 +49,18 @@ export function proxyContract(kind: ProxyUnderTest): void {
     opened.push(() => close(it));
     return it;
   };
-  const proxyOf = (port: number): Promise<Proxy> =>
-    closedAfter(startProxy(kind, { gateway: port, upstream: upstream.port }), (it) => it.stop());
+  const proxyOf = ({ port, grpcPort }: Gateway): Promise<Proxy> => {
+    const gateway = kind.over === 'grpc' ? grpcPort : port;
+    return closedAfter(startProxy(kind, { gateway, upstream: upstream.port }), (it) => it.stop());
+  };
 
   beforeAll(async () => {
     upstream = await closedAfter(startUpstream(), (it) => it.close());
     // The cheapest first: a program that is missing is told of at once.
-    nameless = await proxyOf((await closedAfter(startNamelessGateway(), (it) => it.stop())).port);
+    nameless = await proxyOf(await closedAfter(startNamelessGateway(), (it) => it.stop()));
     gateway = await closedAfter(startRealGateway(), (it) => it.stop());
-    fresh = await proxyOf(gateway.port);
-    stale = await proxyOf((await closedAfter(startStaleGateway(), (it) => it.stop())).port);
+    fresh = await proxyOf(gateway);
+    stale = await proxyOf(await closedAfter(startStaleGateway(), (it) => it.stop()));
   }, 420_000);
 
   afterAll(async () => {
@@ -345,6 +349,31 @@ export function proxyContract(kind: ProxyUnderTest): void {
       await gateway.process.start();
       await passesAgain();
       refused(await asks({}, bearer(gateway.disabled.secret)), 401);
+    });
+  });
+
+  describe('a flood of wrong credentials', () => {
+    const flooding = (n: number): Promise<Told> => {
+      // Each as if for another: the proxy knows better.
+      const forged: Headers = kind.addsToForwardedFor ? [] : [['X-Forwarded-For', `192.0.2.${n}`]];
+      return asks({ headers: forged }, `Bearer wrong-${n}`);
+    };
+
+    it('is too many requests at last, for who floods', async () => {
+      let told = await flooding(0);
+      for (let n = 1; n < 250 && told.status === 401; n++) told = await flooding(n);
+      refused(told, 429);
+      expect(Number(told.headers['retry-after'])).toBeGreaterThanOrEqual(1);
+      expect(told.headers['www-authenticate']).toBeUndefined();
+    });
+
+    it('turns against nobody who holds a token, from the same address', async () => {
+      refused(await flooding(250), 429);
+      saysOnlyTheGateway(passes(await asks({}, active())));
+      const told = await asks({}, bearer(gateway.disabled.secret));
+      refused(told, 401);
+      expect(told.headers['www-authenticate']).toContain('The token is disabled');
+      refused(await asks({}), 401);
     });
   });
 }

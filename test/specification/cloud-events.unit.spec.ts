@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { CloudEvent, Kafka } from 'cloudevents';
+import { parseSigningKey, signEvent } from '@token-status/contracts';
 import type { EventRecord } from '@token-status/contracts';
 
 /** Our records, as the CloudEvents project's own library reads them. */
@@ -45,6 +46,21 @@ describe.each(names)('the published record %s', (name) => {
     const traced = 'ce_traceparent' in headers ? ['traceparent'] : [];
     expect(extensions).toStrictEqual(['position', 'tokenversion', ...traced]);
     for (const attribute of extensions) expect(attribute).toMatch(/^[a-z0-9]{1,20}$/);
+  });
+
+  it('is the same event where it is signed, with the extensions signature and keyid', () => {
+    const k = Buffer.alloc(32, 7).toString('base64url');
+    const key = parseSigningKey({ kty: 'oct', alg: 'HS256', k, kid: 'relay-1' });
+    const signed = signEvent({ key: message.key, headers, value }, 'api-token.events', key);
+    const read = (headers: Readonly<Record<string, string>>): Record<string, unknown> => {
+      const event = Kafka.toEvent({ ...message, headers: { ...headers } });
+      if (!(event instanceof CloudEvent)) throw new Error('one event was sent, a batch was read');
+      expect(event.validate()).toBe(true);
+      return event.toJSON();
+    };
+    const { signature, keyid, ...rest } = read(signed.headers);
+    expect(rest).toStrictEqual(read(headers));
+    expect([signature, keyid]).toStrictEqual([signed.headers.ce_signature, 'relay-1']);
   });
 
   it('has the token id as key and neither a secret nor a user name in the clear', () => {

@@ -24,6 +24,9 @@ export interface AppProcessOptions {
 
 const KEPT_LINES = 40;
 
+/** Of what most tests don't ask; by their defaults, two processes would want the same. */
+const FREE_PORTS = { GRPC_PORT: '0', GATEWAY_GRPC_PORT: '0' };
+
 /** One of our apps as its own process, from what `npm run build` made. */
 export class AppProcess {
   readonly #options: AppProcessOptions;
@@ -62,7 +65,14 @@ export class AppProcess {
     // Only what is given: a test must not pass because of the developer's own environment.
     const { PATH = '', HOME = '', TMPDIR } = process.env;
     const child = spawn(process.execPath, [main], {
-      env: { PATH, HOME, ...(TMPDIR ? { TMPDIR } : {}), ...this.#options.env, ...env },
+      env: {
+        PATH,
+        HOME,
+        ...(TMPDIR ? { TMPDIR } : {}),
+        ...FREE_PORTS,
+        ...this.#options.env,
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DEMO_CONFIGURATION } from '@token-status/standalone';
 import { freePort } from '../servers/index.js';
 import { AppProcess } from './app-process.js';
 import type { AppName } from './app-process.js';
@@ -26,6 +27,8 @@ export interface Stack {
   readonly gateways: readonly AppProcess[];
   readonly identityProvider: AppProcess;
   readonly issuer: string;
+  /** Of all gateways, which follow it. */
+  readonly configurationFile: string;
   readonly topicPrefix: string;
   readonly databases: readonly string[];
   readonly all: readonly { readonly name: string; readonly process: AppProcess }[];
@@ -47,6 +50,8 @@ export async function makeStack(options: StackOptions): Promise<Stack> {
   const portOf = async (app: AppName): Promise<number> => options.ports?.[app] ?? freePort();
   const issuerPort = await portOf('demo-identity-provider');
   const issuer = `http://localhost:${issuerPort}`;
+  const configurationFile = join(folder, 'gateway.json');
+  await writeFile(configurationFile, JSON.stringify(DEMO_CONFIGURATION));
   const shared = {
     NODE_ENV: 'test',
     MONGODB_URI: options.mongodbUri,
@@ -55,6 +60,7 @@ export async function makeStack(options: StackOptions): Promise<Stack> {
     TOPIC_PREFIX: topicPrefix,
     PERSONAL_DATA_KEY: randomBytes(32).toString('hex'),
     FINGERPRINT_KEY: randomBytes(32).toString('hex'),
+    CONFIGURATION_FILE: configurationFile,
     PROJECTOR_GROUP: `token-status.projector.${name}`,
     OIDC_ISSUER: issuer,
     DEMO_IDP_ISSUER: issuer,
@@ -109,6 +115,7 @@ export async function makeStack(options: StackOptions): Promise<Stack> {
     gateways,
     identityProvider,
     issuer,
+    configurationFile,
     topicPrefix,
     databases: Object.values(databases),
     all,

@@ -1,8 +1,8 @@
 import type { Metrics } from '@token-status/platform';
 import type { Alarm, TokenGuard } from '@token-status/token-guard';
-import type { VerifyObserver, VerifyResult } from './verify.routes.js';
+import type { CheckObserver, CheckResult } from './check.js';
 
-export interface GatewayMetrics extends VerifyObserver {
+export interface GatewayMetrics extends CheckObserver {
   alarmed(alarm: Alarm): void;
   faulted(): void;
   /** Shows the guard's state at each reading. */
@@ -11,10 +11,11 @@ export interface GatewayMetrics extends VerifyObserver {
 
 export function gatewayMetrics({ meter }: Metrics): GatewayMetrics {
   // Counted by hand and told when asked: a counter with labels costs more than the decision.
-  const results = new Map<VerifyResult, number>();
+  const results = new Map<CheckResult, number>();
   meter
     .createObservableCounter('gateway_verify', {
-      description: 'Requests to /verify, by what was found; most of it is told to nobody',
+      description:
+        'Questions whether a credential passes, over HTTP and gRPC, by what was found; most of it is told to nobody',
     })
     .addCallback((observed) => {
       for (const [result, count] of results) observed.observe(count, { result });
@@ -40,7 +41,7 @@ export function gatewayMetrics({ meter }: Metrics): GatewayMetrics {
     description: 'Faults of the bus that are being retried',
   });
   return {
-    verified: (result, seconds) => {
+    checked: (result, seconds) => {
       results.set(result, (results.get(result) ?? 0) + 1);
       durations.record(seconds);
     },

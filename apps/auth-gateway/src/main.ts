@@ -4,22 +4,30 @@ import {
   closeOnSignals,
   createApp,
   createLogger,
+  createTokenVerifier,
   exitOnBadSettings,
   loadSettings,
   startMetrics,
 } from '@token-status/platform';
 import { createTokenGuard } from '@token-status/token-guard';
 import { AuthGatewayModule } from './auth-gateway.module.js';
+import { startConfiguration } from './configuration/start-configuration.js';
+import { VERSION } from './version.js';
 import { authGatewayRules, authGatewaySettings, newGatewayId } from './settings.js';
 
 const settings = exitOnBadSettings(() =>
   loadSettings(authGatewaySettings, process.env, ...authGatewayRules),
 );
 const logger = createLogger({ name: 'auth-gateway', level: settings.LOG_LEVEL });
-const metrics = startMetrics({ service: 'auth-gateway', version: '0.1.0' });
+const configured = await startConfiguration(settings.CONFIGURATION_FILE, logger);
+const metrics = startMetrics({ service: 'auth-gateway', version: VERSION });
 const gatewayId = settings.GATEWAY_ID ?? newGatewayId();
 const names = topics(settings.TOPIC_PREFIX);
 const bus = createKafkaEventBus({ brokers: settings.KAFKA_BROKERS, clientId: gatewayId, logger });
+const { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience } = settings;
+const accessTokens = issuer === undefined ? null : createTokenVerifier({ issuer, audience });
+// So that the issuer may go away from then on. It is asked again when the first of its tokens comes.
+accessTokens?.load().catch((fault: unknown) => logger.warn({ err: fault }, 'no keys yet'));
 const app = await createApp(
   AuthGatewayModule.register({
     guard: (observers) =>
@@ -41,8 +49,12 @@ const app = await createApp(
     logger,
     metrics,
     trustedProxies: settings.TRUSTED_PROXIES,
+    configuration: configured.configuration,
+    accessTokens,
+    grpc:
+      settings.GRPC_PORT === 'off' ? null : { host: settings.GRPC_HOST, port: settings.GRPC_PORT },
   }),
   { logger, metrics, callers: 'none' },
 );
-closeOnSignals([app, bus], { logger });
+closeOnSignals([configured, app, bus], { logger });
 await app.listen({ host: settings.HOST, port: settings.PORT });

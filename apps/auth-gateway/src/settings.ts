@@ -12,8 +12,19 @@ import {
   port,
   topicPrefix,
   trustedProxies,
+  url,
 } from '@token-status/platform';
-import type { SettingsOf, SettingsRule } from '@token-status/platform';
+import type { Setting, SettingsOf, SettingsRule } from '@token-status/platform';
+
+/** Where checks are taken over gRPC, if anywhere. */
+export const grpcPort = (description: string): Setting<number | 'off'> => {
+  const taken = port({ description, default: 3003 });
+  return {
+    ...taken,
+    form: `${taken.form}, or \`off\``,
+    parse: (text) => (text === 'off' ? 'off' : taken.parse(text)),
+  };
+};
 
 /** Every setting of auth-gateway as its own process; the README's table is made from this. */
 export const authGatewaySettings = {
@@ -69,6 +80,22 @@ export const authGatewaySettings = {
     optional: true,
     example: '/var/lib/auth-gateway/table',
   }),
+  CONFIGURATION_FILE: nonEmpty({
+    description:
+      'What may change while the gateway runs: routes, limits, keys, and who may introspect. The README says how it is written.',
+    optional: true,
+    example: '/etc/auth-gateway/gateway.json',
+  }),
+  OIDC_ISSUER: url({
+    description:
+      'The issuer of access tokens, as in their `iss`, by which callers introspect. Where it is left out, none passes.',
+    optional: true,
+    example: 'https://login.example.com',
+  }),
+  OIDC_AUDIENCE: nonEmpty({
+    description: "This API's name in the `aud` of access tokens.",
+    default: 'urn:token-status:api',
+  }),
   TRUSTED_PROXIES: trustedProxies({
     description:
       'Whose `X-Forwarded-For` says who asked; limits on failures go by that address, and nothing else does.',
@@ -76,6 +103,11 @@ export const authGatewaySettings = {
   }),
   HOST: nonEmpty({ description: 'Address to listen on.', default: '127.0.0.1' }),
   PORT: port({ description: 'Port to listen on; 0 takes a free one.', default: 3001 }),
+  GRPC_HOST: nonEmpty({
+    description: 'Address to listen on for gRPC, which is in plain text.',
+    default: '127.0.0.1',
+  }),
+  GRPC_PORT: grpcPort('Port to listen on for gRPC; 0 takes a free one, `off` none.'),
   LOG_LEVEL: oneOf(LOG_LEVELS, {
     description: 'The least severe that is logged.',
     default: 'info',

@@ -18,6 +18,8 @@ describe("the gateway's settings", () => {
       MAX_CLOCK_ERROR_MS: 500,
       PROBE_EVERY_MS: 250,
       PORT: 3001,
+      GRPC_HOST: '127.0.0.1',
+      GRPC_PORT: 3003,
     });
     expect(() => loadSettings(authGatewaySettings, {}, ...authGatewayRules)).toThrow(
       /KAFKA_BROKERS/,
@@ -29,8 +31,18 @@ describe("the gateway's settings", () => {
     ['GATEWAY_ID', { GATEWAY_ID: 'x'.repeat(129) }],
     ['LOG_EPOCH', { LOG_EPOCH: 'E'.repeat(32) }],
     ['PROBE_EVERY_MS', { PROBE_EVERY_MS: '3000' }],
+    ['GRPC_PORT', { GRPC_PORT: '65536' }],
+    ['GRPC_PORT', { GRPC_PORT: 'none' }],
   ])('refuse a wrong %s: %j', (name, env) => {
     expect(() => load(env)).toThrow(name);
+  });
+
+  it.each([
+    ['off', 'off'],
+    ['0', 0],
+    ['4000', 4000],
+  ])('take gRPC at the port %s', (GRPC_PORT, port) => {
+    expect(load({ GRPC_PORT }).GRPC_PORT).toBe(port);
   });
 
   it('make another gateway id each time, of the form that is allowed', () => {

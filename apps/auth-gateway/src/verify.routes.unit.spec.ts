@@ -11,6 +11,7 @@ import type {
   TokenGuard,
 } from '@token-status/token-guard';
 import { AuthGatewayModule } from './auth-gateway.module.js';
+import { Configuration } from './configuration/configuration.js';
 
 const PASS: Decision = {
   outcome: 'pass',
@@ -30,6 +31,8 @@ class GuardAsTold implements TokenGuard {
   freshness = (): Freshness => this.now;
   on = (): this => this;
   configure = (): void => undefined;
+  recheck = (): Decision => this.decision;
+  clocks = { monotonic: () => performance.now(), wall: () => Date.now() };
   check(input: CheckInput): Decision {
     this.asked.push(input);
     return this.decision;
@@ -46,7 +49,8 @@ class GuardAsTold implements TokenGuard {
       clockOffset: { leastMs: -1, mostMs: 1 },
       tokens: { active: 3, disabled: 2, revoked: 1, parked: 1 },
       parkedTokens: [{ tokenId: 'tok_9', why: 'version 3 came after 1' }],
-      events: { applied: 12, repeated: 1, parked: 1, rejected: 0 },
+      events: { applied: 12, repeated: 1, parked: 1, rejected: 0, unverified: 0 },
+      verificationKeyIds: null,
       offsets: new Map([[0, 12n]]),
       alarms: 1,
       rebuilds: 0,
@@ -80,7 +84,7 @@ beforeEach(async () => {
       logger,
       metrics,
       trustedProxies: ['loopback'],
-      onStale: (route) => (route === 'reports' ? 'allow-known' : 'deny'),
+      configuration: Configuration.of({ routes: { reports: { onStale: 'allow-known' } } }),
     }),
     { logger, metrics, callers: 'none' },
   );
@@ -344,7 +348,16 @@ describe('for operators', () => {
   it('/status says what the gateway knows', async () => {
     const response = await fetch(`${url}/status`);
     expect(response.headers.get('cache-control')).toBe('no-store');
-    expect(await response.json()).toEqual({ ...guard.state(), offsets: { 0: '12' } });
+    expect(await response.json()).toEqual({
+      version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+      configuration: {
+        digest: expect.stringMatching(/^[0-9a-f]{64}$/),
+        loadedAt: expect.stringMatching(/^\d{4}-.*Z$/),
+        fault: null,
+      },
+      ...guard.state(),
+      offsets: { 0: '12' },
+    });
   });
 
   it('/metrics counts requests by what was found, and shows freshness and tokens', async () => {

@@ -1,3 +1,4 @@
+export { DEMO_CONFIGURATION } from './demo-configuration.js';
 export { standaloneSettings } from './settings.js';
 export { startStandalone } from './standalone.js';
 export { walk } from './welcome.js';

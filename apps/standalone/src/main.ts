@@ -20,7 +20,12 @@ try {
   const standalone = await startStandalone({
     dataDir: settings.DATA_DIR,
     host: settings.HOST,
-    ports: { api: settings.API_PORT, gateway: settings.GATEWAY_PORT, issuer: settings.ISSUER_PORT },
+    ports: {
+      api: settings.API_PORT,
+      gateway: settings.GATEWAY_PORT,
+      gatewayGrpc: settings.GATEWAY_GRPC_PORT === 'off' ? null : settings.GATEWAY_GRPC_PORT,
+      issuer: settings.ISSUER_PORT,
+    },
     logger,
   });
   closeOnSignals([standalone], { logger });
@@ -34,5 +39,5 @@ try {
 function explain(fault: unknown): string {
   const message = fault instanceof Error ? fault.message : String(fault);
   if (!(fault instanceof Error && 'code' in fault && fault.code === 'EADDRINUSE')) return message;
-  return `${message}\nAnother process has that port. Choose others with API_PORT, GATEWAY_PORT and ISSUER_PORT.`;
+  return `${message}\nAnother process has that port. Choose others with API_PORT, GATEWAY_PORT, GATEWAY_GRPC_PORT and ISSUER_PORT.`;
 }

@@ -1,3 +1,4 @@
+import { grpcPort } from '@token-status/auth-gateway';
 import { LOG_LEVELS, nonEmpty, oneOf, port } from '@token-status/platform';
 
 /** Everything in one process needs no setting at all; these are for those who want another port or place. */
@@ -6,6 +7,7 @@ export const standaloneSettings = {
   HOST: nonEmpty({ description: 'Address to listen on', default: '127.0.0.1' }),
   API_PORT: port({ description: 'Port of the API', default: 3000 }),
   GATEWAY_PORT: port({ description: 'Port of the auth gateway', default: 3001 }),
+  GATEWAY_GRPC_PORT: grpcPort('Port of the auth gateway for gRPC; `off` for none'),
   ISSUER_PORT: port({ description: 'Port of the demo identity provider', default: 3002 }),
   LOG_LEVEL: oneOf(LOG_LEVELS, {
     description: 'The least severe that is logged (to standard error)',

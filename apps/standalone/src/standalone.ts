@@ -1,4 +1,5 @@
-import { AuthGatewayModule } from '@token-status/auth-gateway';
+import { AuthGatewayModule, Configuration, GRPC_SERVER } from '@token-status/auth-gateway';
+import type { GrpcServer } from '@token-status/auth-gateway';
 import { PROBLEMS, topicSpecs, topics } from '@token-status/contracts';
 import { createDemoIdentityProvider } from '@token-status/demo-identity-provider';
 import { createInProcessEventBus } from '@token-status/event-bus';
@@ -14,19 +15,28 @@ import { openSqliteReadModel } from '@token-status/read-model';
 import { createTokenGuard } from '@token-status/token-guard';
 import { TokenServiceModule, logObserver } from '@token-status/token-service';
 import { openDataFolder } from './data-folder.js';
+import { DEMO_CONFIGURATION } from './demo-configuration.js';
 import { logAsTopic } from './log-as-topic.js';
 
 export interface StandaloneOptions {
   readonly dataDir: string;
   readonly host: string;
   /** 0 takes a free one. */
-  readonly ports: { readonly api: number; readonly gateway: number; readonly issuer: number };
+  readonly ports: {
+    readonly api: number;
+    readonly gateway: number;
+    /** null = the gateway takes no gRPC. */
+    readonly gatewayGrpc: number | null;
+    readonly issuer: number;
+  };
   readonly logger: Logger;
 }
 
 export interface Standalone {
   readonly api: string;
   readonly gateway: string;
+  /** `host:port`; null where it takes no gRPC. */
+  readonly gatewayGrpc: string | null;
   readonly issuer: string;
   readonly dataDir: string;
   close(): Promise<void>;
@@ -109,6 +119,9 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
       await createApp(
         AuthGatewayModule.register({
           trustedProxies: ['loopback'],
+          configuration: Configuration.of(DEMO_CONFIGURATION),
+          accessTokens: callers,
+          grpc: ports.gatewayGrpc === null ? null : { host, port: ports.gatewayGrpc },
           guard: (observers) =>
             createTokenGuard({
               bus,
@@ -126,6 +139,7 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
     return {
       api: (await apiApp.listen({ host, port: ports.api })).url,
       gateway: (await gatewayApp.listen({ host, port: ports.gateway })).url,
+      gatewayGrpc: gatewayApp.nest.get<GrpcServer | null>(GRPC_SERVER)?.address ?? null,
       issuer: issuer.issuer,
       dataDir: data.path,
       close,

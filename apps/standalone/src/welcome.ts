@@ -37,6 +37,7 @@ Token Status runs, everything in this one process.
 
   API                     ${standalone.api}
   auth gateway            ${standalone.gateway}
+  the same over gRPC      ${standalone.gatewayGrpc ?? 'off'}
   demo identity provider  ${standalone.issuer}
   data                    ${standalone.dataDir}
 ${walk(standalone)}

@@ -1,5 +1,7 @@
+import { hash } from 'node:crypto';
+import type { BinaryToTextEncoding } from 'node:crypto';
 import type { PublishedEvent, WireEvent } from '@token-status/contracts';
-import { wordOfHex } from './compact-hex.js';
+import { wordOfHex, wordOfPair } from './compact-words.js';
 import {
   CHUNK_ROWS,
   CompactRows,
@@ -13,6 +15,7 @@ import {
   REVOKED,
   ROW_BYTES,
   RowIndex,
+  STATUS_BITS,
   TOKEN_ID,
   USER_NAME,
   VERSION,
@@ -141,8 +144,19 @@ export class CompactTable implements TokenTable {
     return true;
   }
 
-  lookup(secretDigest: string): TokenEntry | null {
-    const row = this.#rowWith(secretDigest);
+  lookup(secret: string): TokenEntry | null {
+    const digest = hash('sha256', secret, UTF_16);
+    const row = this.#byDigest.find(
+      wordOfPair(digest, 0),
+      wordOfPair(digest, 2),
+      wordOfPair(digest, 4),
+      wordOfPair(digest, 6),
+    );
+    return row === -1 ? null : new CompactEntry(this.#parts, row);
+  }
+
+  byId(tokenId: string): TokenEntry | null {
+    const row = TOKEN_ID_FORM.test(tokenId) ? this.#rowOf(tokenId) : -1;
     return row === -1 ? null : new CompactEntry(this.#parts, row);
   }
 
@@ -243,18 +257,19 @@ export class CompactTable implements TokenTable {
 
   #add(event: TokenAdded, position: number, id: string): Applied {
     const { secretDigest, userNameDigest, tokenId } = event;
-    const holder = this.#rowWith(secretDigest);
+    const [d0, d1, d2, d3] = wordsOfHex(secretDigest, 0);
+    const holder = this.#byDigest.find(d0, d1, d2, d3);
     if (holder !== -1) {
       // One secret can't be two tokens', and which came first depends on the partitions: neither passes.
       const holderId = tokenIdOf(this.#rows, holder);
-      this.park(holderId, `token ${tokenId} has the same secret`);
-      return this.#fault(event, `token ${holderId} has the same secret`);
+      const other = this.park(holderId, `token ${tokenId} has the same secret`);
+      const fault = this.#fault(event, `token ${holderId} has the same secret`);
+      return other ? { ...fault, other: holderId } : fault;
     }
     const account = this.#accounts.intern(event.accountId);
     const owner = account === -1 ? -1 : this.#owners.intern(ownerText(account, event.userId));
     if (owner === -1) return this.#fault(event, "its owner's id has another form");
 
-    const [d0, d1, d2, d3] = wordsOfHex(secretDigest, 0);
     const [t0, t1, t2, t3] = wordsOfHex(tokenId, TOKEN_ID_DIGITS);
     this.#rows.reserve();
     this.#byDigest.reserve(d0, d1, d2, d3);
@@ -307,7 +322,7 @@ export class CompactTable implements TokenTable {
     return { kind: 'applied', change: CHANGE[event.type] };
   }
 
-  #fault(event: WireEvent, why: string): Applied {
+  #fault(event: WireEvent, why: string): Extract<Applied, { kind: 'parked' }> {
     this.park(event.tokenId, why);
     return { kind: 'parked', why };
   }
@@ -318,15 +333,6 @@ export class CompactTable implements TokenTable {
       wordOfHex(tokenId, TOKEN_ID_DIGITS + 8),
       wordOfHex(tokenId, TOKEN_ID_DIGITS + 16),
       wordOfHex(tokenId, TOKEN_ID_DIGITS + 24),
-    );
-  }
-
-  #rowWith(secretDigest: string): number {
-    return this.#byDigest.find(
-      wordOfHex(secretDigest, 0),
-      wordOfHex(secretDigest, 8),
-      wordOfHex(secretDigest, 16),
-      wordOfHex(secretDigest, 24),
     );
   }
 
@@ -343,6 +349,7 @@ class CompactEntry implements TokenEntry {
   readonly #row: number;
   /** Of the version and the status, which every decision asks for. */
   readonly #state: number;
+  #owner: Owner | null = null;
 
   constructor(table: CompactParts, row: number) {
     this.#table = table;
@@ -355,15 +362,15 @@ class CompactEntry implements TokenEntry {
   }
 
   get userId(): string {
-    return ownerOf(this.#table, this.#row).userId;
+    return (this.#owner ??= ownerOf(this.#table, this.#row)).userId;
   }
 
   get accountId(): string {
-    return ownerOf(this.#table, this.#row).accountId;
+    return (this.#owner ??= ownerOf(this.#table, this.#row)).accountId;
   }
 
   get version(): number {
-    return this.#table.rows.version(this.#row);
+    return this.#state >>> STATUS_BITS;
   }
 
   get disabled(): boolean {
@@ -398,10 +405,12 @@ const OWNER_RADIX = 36;
 const ownerText = (account: number, userId: string): string =>
   `${account.toString(OWNER_RADIX)} ${userId}`;
 
-function ownerOf(
-  { rows, accounts, owners }: CompactParts,
-  row: number,
-): { readonly userId: string; readonly accountId: string } {
+interface Owner {
+  readonly userId: string;
+  readonly accountId: string;
+}
+
+function ownerOf({ rows, accounts, owners }: CompactParts, row: number): Owner {
   const text = owners.get(rows.word(row, OWNER));
   const space = text.indexOf(' ');
   return {
@@ -430,6 +439,12 @@ const wordsOfHex = (text: string, at: number): [number, number, number, number] 
   wordOfHex(text, at + 16),
   wordOfHex(text, at + 24),
 ];
+
+/**
+ * As UTF-16 a digest is 16 characters, of which half are read; as hexadecimal, four times as many. Node takes
+ * every encoding of text here, its types only those in which text means something.
+ */
+const UTF_16 = 'utf16le' as BinaryToTextEncoding;
 
 const TEXTS_AT_ONCE = 64 * 1024;
 

@@ -6,7 +6,7 @@ import { ExactTable } from './exact-table.spec.js';
 import { nth, published, token, wireEvent } from './given.spec.js';
 import {
   TOKENS,
-  digestOf,
+  secretOf,
   fill,
   historyOf,
   merged,
@@ -76,7 +76,7 @@ describe('the compact table', () => {
     expect(table.counts()).toEqual(exact.counts());
     let wrong = 0;
     for (let n = 0; n < count; n++) {
-      const digest = digestOf(nth(n));
+      const digest = secretOf(nth(n));
       const [found, expected] = [table.lookup(digest), exact.lookup(digest)];
       if (
         found?.tokenId !== expected?.tokenId ||
@@ -88,7 +88,7 @@ describe('the compact table', () => {
       ) {
         wrong++;
       }
-      if (table.lookup(digestOf(nth(count + n)))) wrong++;
+      if (table.lookup(secretOf(nth(count + n)))) wrong++;
     }
     expect(wrong).toBe(0);
   }, 60_000);
@@ -119,7 +119,7 @@ describe('the compact table', () => {
     const [a, b] = TOKENS;
     const event = { ...wireEvent(a!, 'TokenAdded', 1), ...odd } as WireEvent;
     expect(table.apply(published(event, position))).toMatchObject({ kind: 'parked' });
-    expect(table.lookup(digestOf(a!))).toBeNull();
+    expect(table.lookup(secretOf(a!))).toBeNull();
     expect(table.apply(published(wireEvent(b!, 'TokenAdded', 1)))).toMatchObject({
       kind: 'applied',
     });
@@ -144,7 +144,7 @@ describe('the compact table', () => {
     const next = published(wireEvent(mortal, 'TokenRenamed', 2), 2 ** 48 - 1);
     expect(table.apply(next)).toMatchObject({ kind: 'applied' });
     expect(table.apply(next)).toEqual({ kind: 'repeated' });
-    expect(table.lookup(digestOf(a!))?.expiresAt).toBe(Date.parse(mortal.expiresAt));
+    expect(table.lookup(secretOf(a!))?.expiresAt).toBe(Date.parse(mortal.expiresAt));
   });
 
   it('takes a token that expired before 1970 for expired', () => {
@@ -152,6 +152,6 @@ describe('the compact table', () => {
     const [a] = TOKENS;
     const ancient = { ...a!, expiresAt: '0000-01-01T00:00:00.000Z' };
     table.apply(published(wireEvent(ancient, 'TokenAdded', 1)));
-    expect(table.lookup(digestOf(a!))?.expiresAt).toBe(0);
+    expect(table.lookup(secretOf(a!))?.expiresAt).toBe(0);
   });
 });

@@ -13,3 +13,7 @@ const byteOfHex = (text: string, at: number): number =>
 
 /** 0–9 and a–f, without a branch or a table: the letters lie 9 after what their low bits say. */
 const digitOfHex = (code: number): number => (code & 15) + (code >>> 6) * 9;
+
+/** Two characters of UTF-16 as a (signed) word whose bytes in memory are in the order that they were read in. */
+export const wordOfPair = (text: string, at: number): number =>
+  text.charCodeAt(at) | (text.charCodeAt(at + 1) << 16);

@@ -1,4 +1,6 @@
-/** What an `Authorization` header says, before anything is looked up (rule 12). */
+import { isWellFormedSecret } from '@token-status/contracts';
+
+/** What an `Authorization` header says, before anything is looked up (rule 12): of a secret, its form is right. */
 export type Credential =
   | { readonly kind: 'none' }
   | { readonly kind: 'malformed' }
@@ -11,6 +13,8 @@ export const MAX_AUTHORIZATION_LENGTH = 8192;
 const NONE: Credential = { kind: 'none' };
 const MALFORMED: Credential = { kind: 'malformed' };
 
+/** As it is usually written. */
+const BEARER = 'Bearer ';
 /** RFC 9110 §11.4: scheme, spaces, and for both of our schemes one token68. */
 const FORM = /^([A-Za-z]+) +([A-Za-z0-9\-._~+/]+=*)$/;
 // eslint-disable-next-line no-control-regex -- RFC 7617 §2 forbids control characters in both parts.
@@ -33,18 +37,26 @@ export function parseCredential(
   else if (authorization.length > 1) return MALFORMED;
   else header = authorization[0];
   if (header === undefined) return NONE;
+  // Most requests by far; what follows would read it the same.
+  if (header.startsWith(BEARER) && isWellFormedSecret(header, BEARER.length)) {
+    return { kind: 'bearer', secret: header.slice(BEARER.length) };
+  }
   if (header.length > MAX_AUTHORIZATION_LENGTH) return MALFORMED;
   const [, scheme, value] = FORM.exec(header) ?? [];
   if (scheme === undefined || value === undefined) return MALFORMED;
   switch (scheme.toLowerCase()) {
     case 'bearer':
-      return { kind: 'bearer', secret: value };
+      return bearerCredential(value);
     case 'basic':
       return parseBasic(value, basicPrefix);
     default:
       return MALFORMED;
   }
 }
+
+/** A secret by itself. */
+export const bearerCredential = (secret: string): Credential =>
+  isWellFormedSecret(secret) ? { kind: 'bearer', secret } : MALFORMED;
 
 function parseBasic(value: string, basicPrefix: string): Credential {
   const bytes = Buffer.from(value, 'base64');
@@ -60,5 +72,6 @@ function parseBasic(value: string, basicPrefix: string): Credential {
   if (colon < 0 || CONTROL.test(text) || !text.startsWith(basicPrefix)) return MALFORMED;
   const userName = text.slice(basicPrefix.length, colon);
   if (colon <= basicPrefix.length) return MALFORMED;
-  return { kind: 'basic', userName, secret: text.slice(colon + 1) };
+  const secret = text.slice(colon + 1);
+  return isWellFormedSecret(secret) ? { kind: 'basic', userName, secret } : MALFORMED;
 }

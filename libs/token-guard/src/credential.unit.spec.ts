@@ -31,11 +31,12 @@ describe('a credential', () => {
   });
 
   it('splits Basic at the first colon and reads it as UTF-8', () => {
-    expect(parse(basic('jürgen.名前', 'a:b'))).toEqual({
+    expect(parse(basic('jürgen.名前', secret))).toEqual({
       kind: 'basic',
       userName: 'jürgen.名前',
-      secret: 'a:b',
+      secret,
     });
+    expect(parse(basic('jürgen', `x:${secret}`))).toEqual({ kind: 'malformed' });
   });
 
   it('takes any prefix that is set, the empty one too', () => {
@@ -52,6 +53,8 @@ describe('a credential', () => {
     ['a secret without a scheme', secret],
     ['another scheme', `Negotiate ${secret}`],
     ['two tokens', `Bearer ${secret} ${secret}`],
+    ['a secret with a wrong checksum', `Bearer ${secret.slice(0, -1)}!`],
+    ['a secret of another form', raw('BOOMI_TOKEN.alice:password')],
     ['a list of credentials', `Bearer ${secret}, Bearer ${secret}`],
     ['parameters', 'Digest username="alice", realm="api"'],
     ['a tab after the scheme', `Bearer\t${secret}`],

@@ -1,5 +1,5 @@
-import { isWellFormedSecret, secretDigest, userNameDigest } from '@token-status/contracts';
-import { wordOfHex } from './compact-hex.js';
+import { userNameDigest } from '@token-status/contracts';
+import { wordOfHex } from './compact-words.js';
 import type { Credential } from './credential.js';
 import type { Freshness } from './freshness.js';
 import type { TokenEntry, TokenTable } from './token-table.js';
@@ -120,21 +120,19 @@ export function decide(input: DecisionInput): Decision {
   if (!freshness.onlyOld || freshness.ageMs === null) return refuse('stale');
   const decision = judge(input, freshness.ageMs);
   // Of an old view only a yes is worth anything here: who is not known may have been added since.
-  return decision.outcome === 'pass' ? { ...decision, finding: 'active-stale' } : refuse('stale');
+  return decision.outcome === 'pass' ? decision : refuse('stale');
 }
 
 function judge(
-  { credential, table, watermark, minPosition, now }: DecisionInput,
+  { credential, table, watermark, minPosition, now, freshness }: DecisionInput,
   ageMs: number,
 ): Decision {
   if (watermark < minPosition) return refuse('behind');
   if (credential.kind === 'none') return refuse('none');
-  if (credential.kind === 'malformed' || !isWellFormedSecret(credential.secret)) {
-    return refuse('malformed');
-  }
+  if (credential.kind === 'malformed') return refuse('malformed');
   // From here on the same work for every credential, whatever is stored: both digests are computed and
   // compared, against a dummy where nothing is known.
-  const found = table.lookup(secretDigest(credential.secret));
+  const found = table.lookup(credential.secret);
   const sameUserName =
     credential.kind === 'bearer' ||
     (found ?? DUMMY).isOfUserName(userNameDigest(credential.secret, credential.userName));
@@ -142,13 +140,52 @@ function judge(
   if (!sameUserName) return refuse('wrong-user-name');
   const finding = statusOf(found, now);
   if (finding !== 'active') return refuse(finding);
-  const { tokenId, userId, accountId, version, expiresAt } = found;
-  return {
-    outcome: 'pass',
-    finding,
-    token: { tokenId, userId, accountId, version, expiresAt },
-    ageMs,
-  };
+  return new Pass(freshness.state === 'fresh' ? 'active' : 'active-stale', found, ageMs);
+}
+
+/**
+ * Whether a token that has passed would pass now, without its credential: what live connections are
+ * held by. What it is refused for is what its holder would be.
+ */
+export function decideAgain({
+  tokenId,
+  freshness,
+  table,
+  now,
+}: Pick<DecisionInput, 'freshness' | 'table' | 'now'> & { readonly tokenId: string }): Decision {
+  if (freshness.state !== 'fresh') return refuse('stale');
+  const found = table.byId(tokenId);
+  if (!found) return refuse('unknown');
+  const finding = statusOf(found, now);
+  return finding === 'active' ? new Pass(finding, found, freshness.ageMs) : refuse(finding);
+}
+
+/** Whose token it is costs more to say than to decide, so it is said to who asks. */
+class Pass {
+  readonly outcome = 'pass';
+  readonly finding: Passing;
+  readonly ageMs: number;
+  readonly #entry: TokenEntry;
+  #token: TokenIdentity | null = null;
+
+  constructor(finding: Passing, entry: TokenEntry, ageMs: number) {
+    this.finding = finding;
+    this.#entry = entry;
+    this.ageMs = ageMs;
+  }
+
+  get token(): TokenIdentity {
+    return (this.#token ??= identityOf(this.#entry));
+  }
+
+  toJSON(): object {
+    const { outcome, finding, token, ageMs } = this;
+    return { outcome, finding, token, ageMs };
+  }
+}
+
+function identityOf({ tokenId, userId, accountId, version, expiresAt }: TokenEntry): TokenIdentity {
+  return { tokenId, userId, accountId, version, expiresAt };
 }
 
 /** Revoked > expired > disabled > active (`precise.md` 19); before all, what could not be read. */

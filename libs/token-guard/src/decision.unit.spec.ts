@@ -96,12 +96,15 @@ describe('the decision', () => {
 
   it('says who it is, and how old the answer may be, only to who passes', () => {
     const { tokenId, userId, accountId, secret } = active;
-    expect(judge(bearer(secret))).toEqual({
+    const decision = judge(bearer(secret));
+    const said = {
       outcome: 'pass',
       finding: 'active',
       token: { tokenId, userId, accountId, version: 1, expiresAt: null },
       ageMs: 12.3,
-    });
+    };
+    expect(decision).toMatchObject(said);
+    expect(JSON.parse(JSON.stringify(decision))).toEqual(said);
     for (const each of [disabled, revoked, expired, parked]) {
       expect(Object.keys(judge(bearer(each.secret)))).toEqual(['finding', 'outcome']);
     }

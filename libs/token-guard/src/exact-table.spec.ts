@@ -1,3 +1,4 @@
+import { secretDigest } from '@token-status/contracts';
 import type { PublishedEvent, WireEvent } from '@token-status/contracts';
 import type {
   Applied,
@@ -73,8 +74,12 @@ export class ExactTable implements TokenTable {
     return true;
   }
 
-  lookup(secretDigest: string): TokenEntry | null {
-    return this.#byDigest.get(secretDigest) ?? null;
+  lookup(secret: string): TokenEntry | null {
+    return this.#byDigest.get(secretDigest(secret)) ?? null;
+  }
+
+  byId(tokenId: string): TokenEntry | null {
+    return this.#byId.get(tokenId) ?? null;
   }
 
   counts(): TokenCounts {
@@ -95,8 +100,9 @@ export class ExactTable implements TokenTable {
     const holder = this.#byDigest.get(secretDigest);
     if (holder) {
       // One secret can't be two tokens', and which came first depends on the partitions: neither passes.
-      this.park(holder.tokenId, `token ${event.tokenId} has the same secret`);
-      return this.#fault(event, `token ${holder.tokenId} has the same secret`);
+      const other = this.park(holder.tokenId, `token ${event.tokenId} has the same secret`);
+      const fault = this.#fault(event, `token ${holder.tokenId} has the same secret`);
+      return other ? { ...fault, other: holder.tokenId } : fault;
     }
     const row: Row = {
       tokenId: event.tokenId,
@@ -147,7 +153,7 @@ export class ExactTable implements TokenTable {
     return { kind: 'applied', change: CHANGE[event.type] };
   }
 
-  #fault(event: WireEvent, why: string): Applied {
+  #fault(event: WireEvent, why: string): Extract<Applied, { kind: 'parked' }> {
     this.park(event.tokenId, why);
     return { kind: 'parked', why };
   }

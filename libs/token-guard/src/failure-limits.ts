@@ -8,6 +8,9 @@ export interface FailureLimit {
   readonly perMinute: number;
 }
 
+/** More than sums of times lose to rounding, and nothing to anybody else. */
+const LOST_MS = 0.001;
+
 /** Beyond this the address that failed longest ago is forgotten: 100,000 take about 15 MB. */
 const MAX_ADDRESSES = 100_000;
 
@@ -25,7 +28,7 @@ export class FailureLimits {
 
   constructor({ burst, perMinute }: FailureLimit) {
     this.#everyMs = 60_000 / perMinute;
-    this.#toleranceMs = this.#everyMs * burst;
+    this.#toleranceMs = this.#everyMs * burst + LOST_MS;
   }
 
   /**

@@ -8,16 +8,18 @@ const failing = (limits: FailureLimits, address: string, times: number, now = 0)
 describe('limits on failures', () => {
   it('let a burst be, and then as many a minute as they say', () => {
     const limits = new FailureLimits({ burst: 3, perMinute: 60 });
-    expect(failing(limits, '192.0.2.1', 5)).toEqual([0, 0, 0, 1000, 1000]);
-    expect(limits.fail('192.0.2.1', 999)).toBe(1);
-    expect(failing(limits, '192.0.2.1', 2, 1000)).toEqual([0, 1000]);
-    expect(failing(limits, '192.0.2.1', 4, 60_000)).toEqual([0, 0, 0, 1000]);
+    const rounded = (times: number[]): number[] => times.map(Math.round);
+    expect(rounded(failing(limits, '192.0.2.1', 5))).toEqual([0, 0, 0, 1000, 1000]);
+    expect(limits.fail('192.0.2.1', 999)).toBeCloseTo(1, 2);
+    expect(rounded(failing(limits, '192.0.2.1', 2, 1000))).toEqual([0, 1000]);
+    expect(rounded(failing(limits, '192.0.2.1', 4, 60_000))).toEqual([0, 0, 0, 1000]);
   });
 
   it('count each address by itself', () => {
     const limits = new FailureLimits({ burst: 1, perMinute: 1 });
-    expect(failing(limits, '192.0.2.1', 2)).toEqual([0, 60_000]);
-    expect(failing(limits, '192.0.2.2', 2)).toEqual([0, 60_000]);
+    for (const address of ['192.0.2.1', '192.0.2.2']) {
+      expect(failing(limits, address, 2).map((ms) => ms > 0)).toEqual([false, true]);
+    }
   });
 
   it.each([
@@ -31,6 +33,23 @@ describe('limits on failures', () => {
     const limits = new FailureLimits({ burst: 1, perMinute: 1 });
     limits.fail(one, 0);
     expect(limits.fail(other, 0) > 0).toBe(same);
+  });
+
+  it('let a whole burst be, whatever the time and the rate', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 1, max: 1000 }),
+        fc.double({ min: 0, max: 1e9, noNaN: true }),
+        (burst, perMinute, now) => {
+          const limits = new FailureLimits({ burst, perMinute });
+          const told = failing(limits, '192.0.2.1', burst + 1, now);
+          expect(told.slice(0, burst)).toEqual(Array.from({ length: burst }, () => 0));
+          expect(told.at(-1)).toBeGreaterThan(0);
+        },
+      ),
+      { numRuns: 1000 },
+    );
   });
 
   it('never let more than the burst and the rate be, whatever the times', () => {

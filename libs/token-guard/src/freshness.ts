@@ -63,8 +63,9 @@ export class FreshnessProof {
   #fault: string | null = null;
   #newestPosition: number | null = null;
   #echoed = false;
-  /** The relay's wall clock less our monotonic clock: from the last exchange, least and most. */
-  #relayOverMonotonic: readonly [number, number] | null = null;
+  /** The relay's wall clock less our monotonic clock, least and most, from the last exchange. */
+  #relayLeast = -Infinity;
+  #relayMost = Infinity;
 
   constructor(options: FreshnessOptions) {
     this.#options = options;
@@ -138,29 +139,28 @@ export class FreshnessProof {
     this.#fault ??= why;
   }
 
-  judge(): Freshness {
-    const { clocks, maxStalenessMs, maxClockErrorMs } = this.#options;
-    const now = clocks.monotonic();
+  /** @param now the monotonic clock. @param wall the wall clock. */
+  judge(now = this.#options.clocks.monotonic(), wall = this.#options.clocks.wall()): Freshness {
+    const { maxStalenessMs, maxClockErrorMs } = this.#options;
     const ageMs = this.#provenAt === null ? null : now - this.#provenAt;
-    const stale = (why: string, onlyOld = false): Freshness => ({
-      state: 'stale',
-      why,
-      ageMs,
-      onlyOld,
-    });
-    if (this.#fault !== null) return stale(this.#fault);
+    if (this.#fault !== null) return stale(this.#fault, ageMs);
     if (ageMs === null) return { state: 'starting', why: this.#whyNothingIsProven(), ageMs };
-    const offset = this.#offsetAt(now);
-    if (offset && (offset.leastMs > maxClockErrorMs || offset.mostMs < -maxClockErrorMs)) {
-      return stale("this machine's clock and the relay's differ too much");
+    const ours = wall - now;
+    if (this.#relayLeast - ours > maxClockErrorMs || this.#relayMost - ours < -maxClockErrorMs) {
+      return stale("this machine's clock and the relay's differ too much", ageMs);
     }
-    if (ageMs > maxStalenessMs) return stale('the newest proof is older than the bound', true);
+    if (ageMs > maxStalenessMs) {
+      return { ...stale('the newest proof is older than the bound', ageMs), onlyOld: true };
+    }
     return { state: 'fresh', ageMs };
   }
 
   /** null before the first exchange. */
   clockOffset(): ClockOffset | null {
-    return this.#offsetAt(this.#options.clocks.monotonic());
+    if (this.#relayMost === Infinity) return null;
+    const { clocks } = this.#options;
+    const ours = clocks.wall() - clocks.monotonic();
+    return { leastMs: this.#relayLeast - ours, mostMs: this.#relayMost - ours };
   }
 
   #claim(claim: Claim): void {
@@ -181,14 +181,8 @@ export class FreshnessProof {
    * clock stands still — shows at once and not at the next heartbeat.
    */
   #compareClocks(at: number, sentAt: number): void {
-    this.#relayOverMonotonic = [at - this.#options.clocks.monotonic(), at - sentAt];
-  }
-
-  #offsetAt(monotonic: number): ClockOffset | null {
-    if (this.#relayOverMonotonic === null) return null;
-    const ours = this.#options.clocks.wall() - monotonic;
-    const [least, most] = this.#relayOverMonotonic;
-    return { leastMs: least - ours, mostMs: most - ours };
+    this.#relayLeast = at - this.#options.clocks.monotonic();
+    this.#relayMost = at - sentAt;
   }
 
   #whyNothingIsProven(): string {
@@ -198,3 +192,6 @@ export class FreshnessProof {
     return 'no heartbeat has come yet';
   }
 }
+
+const stale = (why: string, ageMs: number | null) =>
+  ({ state: 'stale', why, ageMs, onlyOld: false }) as const;

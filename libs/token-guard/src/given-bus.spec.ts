@@ -1,5 +1,5 @@
-import { readProbe } from '@token-status/contracts';
-import type { Probe, Topics } from '@token-status/contracts';
+import { readProbe, signEvent, signHeartbeat } from '@token-status/contracts';
+import type { Probe, SigningKey, Topics } from '@token-status/contracts';
 import { OffsetOutOfRange } from '@token-status/event-bus';
 import type {
   BusRecord,
@@ -165,6 +165,7 @@ export class RelayOfTheTest {
   echoing = true;
   /** Milliseconds that its clock is ahead. */
   ahead = 0;
+  signingKey: SigningKey | null = null;
 
   constructor(bus: EventBus, topics: Topics) {
     this.#bus = bus;
@@ -206,13 +207,23 @@ export class RelayOfTheTest {
       echoes: this.echoing ? [...this.#echoes.values()] : [],
     };
     const record = { key: null, headers: {}, value: JSON.stringify(heartbeat) };
-    await this.#publisher?.publish(this.#topics.heartbeats, [record]).catch(() => undefined);
+    const { heartbeats } = this.#topics;
+    const sent = this.signingKey ? signHeartbeat(record, heartbeats, this.signingKey) : record;
+    await this.#publisher?.publish(heartbeats, [sent]).catch(() => undefined);
   }
 
   /** Sends records of events and takes the log's head to `position`. */
   async publish(records: readonly BusRecord[], position: number): Promise<void> {
-    await this.#publisher?.publish(this.#topics.events, records);
+    const { signingKey } = this;
+    const { events } = this.#topics;
+    const sent = signingKey ? records.map((each) => signEvent(each, events, signingKey)) : records;
+    await this.#publisher?.publish(events, sent);
     this.position = position;
+  }
+
+  /** As somebody does who may write to the topics and has no key. */
+  async forge(topic: 'events' | 'heartbeats', records: readonly BusRecord[]): Promise<void> {
+    await this.#publisher?.publish(this.#topics[topic], records);
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { newSecret, secretDigest, toEventRecord, userNameDigest } from '@token-status/contracts';
-import type { PublishedEvent, WireEvent } from '@token-status/contracts';
+import type { PublishedEvent, SigningKey, WireEvent } from '@token-status/contracts';
 import type { ReceivedRecord } from '@token-status/event-bus';
 
 /** What the specs of this room start from. Not a test: the runner takes `.unit.` and `.int.` only. */
@@ -108,6 +108,13 @@ export function eventRecord(event: WireEvent, position: number, epoch = EPOCH): 
   );
   return { ...record, partition: 0, offset: BigInt(position - 1) };
 }
+
+/** A key of a relay's, another one each time. */
+export const givenEd25519 = (keyid: string): SigningKey => ({
+  keyid,
+  algorithm: 'Ed25519',
+  key: generateKeyPairSync('ed25519').privateKey,
+});
 
 export const bearer = (secret: string): string => `Bearer ${secret}`;
 

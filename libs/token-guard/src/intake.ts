@@ -1,6 +1,7 @@
 import { UnreadableEvent, fromEventRecord, readEnvelope } from '@token-status/contracts';
-import type { PublishedEvent } from '@token-status/contracts';
+import type { PublishedEvent, Verdict } from '@token-status/contracts';
 import type { ReceivedRecord } from '@token-status/event-bus';
+import { WHY_UNVERIFIED } from './signature-check.js';
 import type { TokenChange, TokenTable } from './token-table.js';
 import { Watermark } from './watermark.js';
 
@@ -13,7 +14,13 @@ export interface Alarm {
     | 'event-without-token'
     /** One token is denied, the rest goes on (decision 8). */
     | 'token-parked'
-    /** The events topic is not the one that was read: everything is read again. */
+    /** Keys are set, and an event is not signed by one of them: it denies its token (`precise.md` 27). */
+    | 'event-unverified'
+    /** Keys are set, and a heartbeat is not signed by one of them: it proves nothing. */
+    | 'heartbeat-unverified'
+    /** Events and heartbeats were verified before, and are not any more: no keys are set. */
+    | 'verification-off'
+    /** What was read can't be kept (another topic, other keys): everything is read again. */
     | 'history-replaced'
     /** A subscription went silent while the broker had more for it; it was made again. */
     | 'consumer-silent'
@@ -43,6 +50,8 @@ export interface IntakeCounts {
   readonly parked: number;
   /** Of another log, or without a token: not applied and not counted as seen. */
   readonly rejected: number;
+  /** Not signed by a key that is set: not counted as seen, and at most a denial was taken from them. */
+  readonly unverified: number;
 }
 
 /** How far a reading of the history has come: what its table holds, and what comes next. */
@@ -50,7 +59,12 @@ export interface ReadTo {
   readonly watermark: Watermark;
   /** Partition → the next offset to read. */
   readonly offsets: ReadonlyMap<number, bigint>;
+  /** How many events did not verify, where keys were set. Default 0. */
+  readonly unverified?: number;
 }
+
+/** One by one at most so many of a reading: there may be as many as the topic holds. */
+const MAX_UNVERIFIED_TOLD = 100;
 
 /**
  * One reading of the history: records in, table and watermark out, with the offsets to go on from.
@@ -62,7 +76,8 @@ export class Intake<T extends TokenTable = TokenTable> {
   readonly #hooks: IntakeHooks;
   readonly #next: Map<number, bigint>;
   readonly #told = new Set<Alarm['code']>();
-  readonly #counts = { applied: 0, repeated: 0, parked: 0, rejected: 0 };
+  readonly #counts = { applied: 0, repeated: 0, parked: 0, rejected: 0, unverified: 0 };
+  readonly #unverifiedBefore: number;
 
   /** @param from where an earlier reading, of which this table is, had come to. */
   constructor(table: T, hooks: IntakeHooks, from?: ReadTo) {
@@ -70,6 +85,7 @@ export class Intake<T extends TokenTable = TokenTable> {
     this.#hooks = hooks;
     this.#watermark = from?.watermark ?? new Watermark();
     this.#next = new Map(from?.offsets);
+    this.#unverifiedBefore = from?.unverified ?? 0;
   }
 
   get watermark(): number {
@@ -78,7 +94,8 @@ export class Intake<T extends TokenTable = TokenTable> {
 
   /** How far this reading has come, now. */
   get readTo(): ReadTo {
-    return { watermark: this.#watermark, offsets: this.#next };
+    const unverified = this.#unverifiedBefore + this.#counts.unverified;
+    return { watermark: this.#watermark, offsets: this.#next, unverified };
   }
 
   get counts(): IntakeCounts {
@@ -96,31 +113,86 @@ export class Intake<T extends TokenTable = TokenTable> {
     if (nextOffset > (this.#next.get(partition) ?? -1n)) this.#next.set(partition, nextOffset);
   }
 
-  /** Never throws on what a record holds: it is applied, ignored, parked, or breaks trust in the whole. */
-  take(record: ReceivedRecord): void {
-    const at = `partition ${record.partition}, offset ${record.offset}`;
+  /**
+   * Never throws on what a record holds: it is applied, ignored, parked, or breaks trust in the whole.
+   * @param verdict on its signature; null where no keys are set.
+   */
+  take(record: ReceivedRecord, verdict: Verdict | null = null): void {
+    if (verdict !== null && verdict !== 'verified') {
+      this.#takeUnverified(record, WHY_UNVERIFIED[verdict]);
+    } else {
+      this.#takeBelieved(record);
+    }
+    this.goOnFrom(record.partition, record.offset + 1n);
+  }
+
+  #takeBelieved(record: ReceivedRecord): void {
     let event: PublishedEvent | null = null;
     try {
       event = fromEventRecord(record);
     } catch (fault) {
       if (!(fault instanceof UnreadableEvent)) throw fault;
-      this.#takeUnreadable(record, fault.message, at);
+      this.#takeUnreadable(record, fault.message);
     }
-    if (event) this.#takeEvent(event, at);
-    this.goOnFrom(record.partition, record.offset + 1n);
+    if (event) this.#takeEvent(event, record);
   }
 
-  #takeEvent(event: PublishedEvent, at: string): void {
-    if (!this.#hooks.acceptsEpoch(event.epoch)) {
-      this.#reject('foreign-epoch', `an event of another log came: ${at}`);
+  /**
+   * It may be forged, and it may be genuine and spoilt: so it can deny its token, and nothing else.
+   *
+   * A disable or a revoke is applied. Anything else parks its token, a rename too: applied under the
+   * version and the id of a disable, it would pass for that disable, which then were a repeat. Its position
+   * is not seen and its epoch not adopted: were it genuine, the watermark would never get past it, and
+   * nobody would pass. For the same reason one that names no token may be ignored.
+   */
+  #takeUnverified(record: ReceivedRecord, why: string): void {
+    this.#counts.unverified++;
+    const { tokenId } = readEnvelope(record);
+    if (tokenId === null) {
+      this.#tellUnverified(`an event that names no token is ignored: ${why} (${placeOf(record)})`);
       return;
     }
-    this.#apply(event, at);
+    const event = eventIn(record);
+    if (event?.event.type !== 'TokenDisabled' && event?.event.type !== 'TokenRevoked') {
+      const parked = this.table.park(tokenId, why);
+      if (parked) this.#hooks.onChange(tokenId, 'parked');
+      this.#tellUnverified(
+        `${tokenId} is denied, by an event: ${why} (${placeOf(record)})`,
+        tokenId,
+      );
+      return;
+    }
+    const applied = this.table.apply(event);
+    if (applied.kind === 'applied') this.#hooks.onChange(tokenId, applied.change);
+    if (applied.kind === 'parked') this.#hooks.onChange(tokenId, 'parked');
+    this.#tellUnverified(
+      `${tokenId} is denied, by a ${event.event.type}: ${why} (${placeOf(record)})`,
+      tokenId,
+    );
+  }
+
+  #tellUnverified(message: string, tokenId?: string): void {
+    const count = this.#counts.unverified;
+    if (count > MAX_UNVERIFIED_TOLD) return;
+    const last = count === MAX_UNVERIFIED_TOLD ? '; more of them are counted, and not told' : '';
+    this.#hooks.onAlarm({
+      code: 'event-unverified',
+      message: message + last,
+      ...(tokenId === undefined ? {} : { tokenId }),
+    });
+  }
+
+  #takeEvent(event: PublishedEvent, record: ReceivedRecord): void {
+    if (!this.#hooks.acceptsEpoch(event.epoch)) {
+      this.#reject('foreign-epoch', `an event of another log came: ${placeOf(record)}`);
+      return;
+    }
+    this.#apply(event, record);
     // After the table has it, so that the watermark never promises what a look-up would not find.
     this.#watermark.see(event.position);
   }
 
-  #apply(event: PublishedEvent, at: string): void {
+  #apply(event: PublishedEvent, record: ReceivedRecord): void {
     const { tokenId } = event.event;
     const applied = this.table.apply(event);
     switch (applied.kind) {
@@ -136,34 +208,33 @@ export class Intake<T extends TokenTable = TokenTable> {
         break;
       case 'parked':
         this.#counts.parked++;
-        this.#hooks.onChange(tokenId, 'parked');
-        this.#hooks.onAlarm({
-          code: 'token-parked',
-          message: `${tokenId} is denied: ${applied.why} (${at})`,
-          tokenId,
-        });
+        this.#tellParked(tokenId, applied.why, record);
+        if (applied.other)
+          this.#tellParked(applied.other, `${tokenId} has the same secret`, record);
         break;
     }
   }
 
-  #takeUnreadable(record: ReceivedRecord, why: string, at: string): void {
+  #takeUnreadable(record: ReceivedRecord, why: string): void {
     const { epoch, position, tokenId } = readEnvelope(record);
     if (epoch !== null && !this.#hooks.acceptsEpoch(epoch)) {
-      this.#reject('foreign-epoch', `an event of another log came: ${at}`);
+      this.#reject('foreign-epoch', `an event of another log came: ${placeOf(record)}`);
     } else if (tokenId === null) {
       // It may be the one that disables any token (`precise.md` 13).
-      this.#reject('event-without-token', `an event names no token: ${why} (${at})`);
-      this.#hooks.onBroken(`an event names no token (${at})`);
+      this.#reject('event-without-token', `an event names no token: ${why} (${placeOf(record)})`);
+      this.#hooks.onBroken(`an event names no token (${placeOf(record)})`);
     } else {
       this.#counts.parked++;
-      if (this.table.park(tokenId, why)) {
-        this.#hooks.onChange(tokenId, 'parked');
-        const message = `${tokenId} is denied: ${why} (${at})`;
-        this.#hooks.onAlarm({ code: 'token-parked', message, tokenId });
-      }
+      if (this.table.park(tokenId, why)) this.#tellParked(tokenId, why, record);
       // Only a position in our own log is one of 1…p.
       if (epoch !== null && position !== null) this.#watermark.see(position);
     }
+  }
+
+  #tellParked(tokenId: string, why: string, record: ReceivedRecord): void {
+    this.#hooks.onChange(tokenId, 'parked');
+    const message = `${tokenId} is denied: ${why} (${placeOf(record)})`;
+    this.#hooks.onAlarm({ code: 'token-parked', message, tokenId });
   }
 
   #reject(code: Alarm['code'], message: string): void {
@@ -172,5 +243,18 @@ export class Intake<T extends TokenTable = TokenTable> {
     if (this.#told.has(code)) return;
     this.#told.add(code);
     this.#hooks.onAlarm({ code, message });
+  }
+}
+
+const placeOf = ({ partition, offset }: ReceivedRecord): string =>
+  `partition ${partition}, offset ${offset}`;
+
+/** null where it can't be read. */
+function eventIn(record: ReceivedRecord): PublishedEvent | null {
+  try {
+    return fromEventRecord(record);
+  } catch (fault) {
+    if (!(fault instanceof UnreadableEvent)) throw fault;
+    return null;
   }
 }

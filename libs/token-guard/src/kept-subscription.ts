@@ -48,6 +48,8 @@ export class KeptSubscription {
 
   /** Drops the subscription of the moment, if there is one, for a new one. */
   rebuild(): void {
+    // At once: what it still delivers may be of a reading that was given up.
+    this.#generation++;
     this.#endCurrent?.();
   }
 

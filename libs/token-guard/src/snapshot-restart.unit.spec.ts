@@ -74,7 +74,13 @@ describe('the token guard with a snapshot', () => {
     await guard.ready();
     await until('the rest is read', () => guard.state().watermark === 4);
     // Of the history only what came since.
-    expect(guard.state().events).toEqual({ applied: 1, repeated: 0, parked: 0, rejected: 0 });
+    expect(guard.state().events).toEqual({
+      applied: 1,
+      repeated: 0,
+      parked: 0,
+      rejected: 0,
+      unverified: 0,
+    });
     expect(guard.state().snapshot).toMatchObject({ start: 'loaded' });
     expect(outcome(guard, a.secret)).toBe('disabled');
     expect(outcome(guard, b.secret)).toBe('disabled');

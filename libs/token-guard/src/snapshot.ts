@@ -6,6 +6,8 @@ import { dirname } from 'node:path';
 import { CHUNK_ROWS, ROW_BYTES } from './compact-rows.js';
 import { CompactTable, NoSuchTable } from './compact-table.js';
 import type { ReadTo } from './intake.js';
+import { mayKeep } from './signature-check.js';
+import type { Verification } from './signature-check.js';
 import type { ParkedToken } from './token-table.js';
 import { Watermark } from './watermark.js';
 
@@ -33,6 +35,17 @@ export interface SnapshotContents {
   readonly table: CompactTable;
   readonly readTo: ReadTo;
   readonly source: SnapshotSource;
+  /** By which keys all of it was verified; null or left out: by none. */
+  readonly verifiedBy?: Verification['verifiedBy'];
+}
+
+/** What a snapshot must be of to be used. */
+export interface ExpectedSnapshot {
+  readonly topic: string;
+  /** null where none is configured or known. */
+  readonly epoch: string | null;
+  /** Fingerprints of the keys that are set; null or left out where none are. */
+  readonly keys?: Verification['verifiedBy'];
 }
 
 export type LoadedSnapshot =
@@ -43,7 +56,7 @@ export type LoadedSnapshot =
   | { readonly kind: 'refused'; readonly why: string };
 
 /** To be raised with every change of what a file or a row holds: another format is not read. */
-const FORMAT = 1;
+const FORMAT = 2;
 const MAGIC = Buffer.from('TKNTABLE', 'latin1');
 const PREAMBLE_BYTES = MAGIC.length + 8;
 const CHECKSUM_BYTES = 32;
@@ -51,7 +64,7 @@ const CHECKSUM_BYTES = 32;
 const MAX_HEAD_BYTES = 4 * 1024 * 1024;
 const TEXT_PIECE_BYTES = 64 * 1024;
 
-interface Head extends SnapshotSource {
+interface Head extends SnapshotSource, Verification {
   readonly savedAt: string;
   /** Partition → next offset, in digits. */
   readonly offsets: Readonly<Record<string, string>>;
@@ -75,7 +88,7 @@ interface Head extends SnapshotSource {
  */
 export async function saveSnapshot(
   file: string,
-  { table, readTo, source }: SnapshotContents,
+  { table, readTo, source, verifiedBy = null }: SnapshotContents,
   signal?: AbortSignal,
 ): Promise<number> {
   // All that is of the moment is taken before anything is waited for.
@@ -88,6 +101,8 @@ export async function saveSnapshot(
     savedAt: new Date().toISOString(),
     offsets: Object.fromEntries([...readTo.offsets].map(([p, next]) => [p, String(next)])),
     watermark: readTo.watermark.value,
+    verifiedBy,
+    unverified: readTo.unverified ?? 0,
     bytes: {
       accounts: accounts.bytes,
       owners: owners.bytes,
@@ -123,13 +138,10 @@ export async function saveSnapshot(
   }
 }
 
-/**
- * @param expected the epoch is null where none is configured or known.
- * Rejects only when aborted: what can't be read is refused.
- */
+/** Rejects only when aborted: what can't be read is refused. */
 export async function loadSnapshot(
   file: string,
-  expected: { readonly topic: string; readonly epoch: string | null },
+  expected: ExpectedSnapshot,
   signal?: AbortSignal,
 ): Promise<LoadedSnapshot> {
   let handle: FileHandle;
@@ -153,14 +165,14 @@ class Refused extends Error {
   override readonly name = 'Refused';
 }
 
-async function load(
-  reading: Reading,
-  expected: { readonly topic: string; readonly epoch: string | null },
-): Promise<LoadedSnapshot> {
+async function load(reading: Reading, expected: ExpectedSnapshot): Promise<LoadedSnapshot> {
   const head = await readHead(reading);
   if (head.topic !== expected.topic) throw new Refused('it is of another topic');
   if (expected.epoch !== null && head.epoch !== expected.epoch) {
     throw new Refused('it is of another log (epoch)');
+  }
+  if (!mayKeep(head, expected.keys ?? null)) {
+    throw new Refused('its events were not verified by the keys that are set now');
   }
   const table = new CompactTable();
   table.expect(head.bytes.rows / ROW_BYTES);
@@ -178,7 +190,7 @@ async function load(
     throw new Refused('its checksum is wrong');
   }
   table.restoreParked(JSON.parse(parked.toString('utf8')) as ParkedToken[]);
-  const { epoch, topic, topicId, savedAt } = head;
+  const { epoch, topic, topicId, savedAt, verifiedBy, unverified } = head;
   const offsets = new Map(
     Object.entries(head.offsets).map(([p, next]) => [Number(p), BigInt(next)]),
   );
@@ -186,8 +198,9 @@ async function load(
     kind: 'loaded',
     savedAt,
     table,
-    readTo: { watermark, offsets },
+    readTo: { watermark, offsets, unverified },
     source: { epoch, topic, topicId },
+    verifiedBy,
   };
 }
 
@@ -244,9 +257,11 @@ function asHead(text: string): Head | null {
     return null;
   }
   const { epoch, topic, topicId, savedAt, offsets, watermark, bytes } = head ?? {};
+  const { verifiedBy, unverified } = head ?? {};
   const whole = (value: unknown): value is number =>
     Number.isSafeInteger(value) && Number(value) >= 0;
-  if (!offsets || !bytes || !whole(watermark)) return null;
+  if (!offsets || !bytes || !whole(watermark) || !whole(unverified)) return null;
+  if (verifiedBy !== null && !isTexts(verifiedBy)) return null;
   if (![epoch, topic, topicId, savedAt].every((value) => typeof value === 'string')) return null;
   const { accounts, owners, rows, ahead, parked } = bytes;
   if (![accounts, owners, rows, ahead, parked].every(whole)) return null;
@@ -255,6 +270,9 @@ function asHead(text: string): Head | null {
   if (!places.every(([p, next]) => digits.test(p) && digits.test(next))) return null;
   return { ...(head as Head), bytes: { accounts, owners, rows, ahead, parked } };
 }
+
+const isTexts = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((each) => typeof each === 'string');
 
 class Writing {
   readonly #handle: FileHandle;

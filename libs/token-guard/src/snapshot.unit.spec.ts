@@ -11,7 +11,7 @@ import { loadSnapshot, saveSnapshot } from './snapshot.js';
 import type { LoadedSnapshot, SnapshotContents } from './snapshot.js';
 import {
   TOKENS,
-  digestOf,
+  secretOf,
   fill,
   historyOf,
   merged,
@@ -130,9 +130,9 @@ describe('a snapshot', () => {
     await Promise.all([saving, changing()]);
     const loaded = await load();
     expect(loaded.table.counts()).toEqual({ active: count, disabled: 0, revoked: 0, parked: 0 });
-    expect(loaded.table.lookup(digestOf(nth(count - 1)))?.disabled).toBe(false);
-    expect(table.lookup(digestOf(nth(count - 1)))?.disabled).toBe(true);
-    expect(loaded.table.lookup(digestOf(nth(count)))).toBeNull();
+    expect(loaded.table.lookup(secretOf(nth(count - 1)))?.disabled).toBe(false);
+    expect(table.lookup(secretOf(nth(count - 1)))?.disabled).toBe(true);
+    expect(loaded.table.lookup(secretOf(nth(count)))).toBeNull();
   }, 60_000);
 
   it('goes on from where the intake was, partitions and positions', async () => {

@@ -1,14 +1,22 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { readHeartbeat } from '@token-status/contracts';
-import type { Topics } from '@token-status/contracts';
-import { OffsetOutOfRange } from '@token-status/event-bus';
-import type { Batch, EventBus, Offsets, Publisher, TopicSpec } from '@token-status/event-bus';
+import { readHeartbeat, topics as topicsUnder } from '@token-status/contracts';
+import type { Topics, Verdict, VerificationKey } from '@token-status/contracts';
+import { OffsetOutOfRange, createKafkaEventBus } from '@token-status/event-bus';
+import type {
+  Batch,
+  EventBus,
+  KafkaEventBusOptions,
+  Offsets,
+  Publisher,
+  ReceivedRecord,
+  TopicSpec,
+} from '@token-status/event-bus';
 import { systemClocks } from './clocks.js';
 import type { Clocks } from './clocks.js';
 import { CompactTable } from './compact-table.js';
-import { parseCredential } from './credential.js';
-import { decide } from './decision.js';
-import type { Decision, OnStale } from './decision.js';
+import { bearerCredential, parseCredential } from './credential.js';
+import { decide, decideAgain } from './decision.js';
+import type { Decision, OnStale, TokenIdentity } from './decision.js';
 import { FailureLimits } from './failure-limits.js';
 import type { FailureLimit } from './failure-limits.js';
 import { FreshnessProof } from './freshness.js';
@@ -16,6 +24,7 @@ import type { ClockOffset, Freshness } from './freshness.js';
 import { Intake } from './intake.js';
 import type { Alarm, IntakeCounts, ReadTo } from './intake.js';
 import { KeptSubscription } from './kept-subscription.js';
+import { SignatureCheck, WHY_UNVERIFIED, asRead, mayKeep } from './signature-check.js';
 import { asError, within } from './retry.js';
 import { loadSnapshot } from './snapshot.js';
 import type { SnapshotContents } from './snapshot.js';
@@ -50,9 +59,19 @@ export interface TokenGuardOptions {
    * alone. Who can write the file decides which tokens pass. Without it, every start reads the history.
    */
   readonly snapshot?: SnapshotOptions;
+  /** Where {@link GuardConfiguration} has none. */
+  readonly verificationKeys?: readonly VerificationKey[] | null;
   readonly onAlarm?: (alarm: Alarm) => void;
   /** Faults that are being retried: a broker that is away, say. */
   readonly onFault?: (fault: Error) => void;
+}
+
+/** Instead of a bus: where Kafka is. The guard makes its own bus, and closes it. */
+export interface KafkaTokenGuardOptions extends Omit<TokenGuardOptions, 'bus' | 'topics'> {
+  /** `clientId`: the gateway's id by default. */
+  readonly kafka: Omit<KafkaEventBusOptions, 'clientId'> & { readonly clientId?: string };
+  /** Default `topics()`: `api-token.events` and so on. */
+  readonly topics?: Topics;
 }
 
 export interface SnapshotOptions {
@@ -61,10 +80,16 @@ export interface SnapshotOptions {
   readonly everyMs?: number;
 }
 
-/** What may change while a guard runs. What is left out is switched off. */
+/** What may change while a guard runs. */
 export interface GuardConfiguration {
-  /** null, the default, is no limit. Replaced by another one, it begins anew. */
+  /** null, and left out, is no limit. Replaced by another one, it begins anew. */
   readonly failureLimits?: FailureLimit | null;
+  /**
+   * By which events and heartbeats must be signed (`precise.md` 27). Left out, as at creation; null, nothing
+   * is verified; none of them, nothing is believed. With others, what was read may have to be read again,
+   * and nobody passes meanwhile; with more of them, only where something had not verified.
+   */
+  readonly verificationKeys?: readonly VerificationKey[] | null;
 }
 
 export interface CheckInput {
@@ -97,6 +122,8 @@ export interface GuardState {
   /** The first 20. */
   readonly parkedTokens: readonly ParkedToken[];
   readonly events: IntakeCounts;
+  /** Ids of the keys by which events and heartbeats must be signed; null where nothing is verified. */
+  readonly verificationKeyIds: readonly string[] | null;
   /** Events topic: partition → next offset. */
   readonly offsets: Offsets;
   readonly alarms: number;
@@ -114,7 +141,7 @@ export interface SnapshotState {
   readonly savedBytes: number | null;
 }
 
-/** `disabled`, `enabled`, `revoked`, `parked`: a token's id. `stale`: why. */
+/** `disabled`, `enabled`, `revoked`, `parked`: a token's id. `stale`: why. `closed`: nothing is told any more. */
 export interface GuardEvents {
   disabled: [tokenId: string];
   enabled: [tokenId: string];
@@ -122,6 +149,7 @@ export interface GuardEvents {
   parked: [tokenId: string];
   stale: [why: string];
   fresh: [];
+  closed: [];
 }
 
 type Listeners = { readonly [E in keyof GuardEvents]: ((...args: GuardEvents[E]) => void)[] };
@@ -131,10 +159,17 @@ export interface TokenGuard {
   ready(): Promise<void>;
   /** Whether a credential passes, now. In memory; never throws; the same for every surface. */
   check(input: CheckInput): Decision;
+  /**
+   * Whether a token that has passed would pass now, without its credential; of one that a route let pass
+   * on a stale view, as of any, it is `unavailable` while the view is stale.
+   */
+  recheck(token: Pick<TokenIdentity, 'tokenId'>): Decision;
   /** Replaces what was configured before, from the next check on. @throws nothing. */
   configure(configuration: GuardConfiguration): void;
   freshness(): Freshness;
   state(): GuardState;
+  /** What it judges expiry and ages by. */
+  readonly clocks: Clocks;
   /**
    * Changes of tokens are told from the first `fresh` on, and not while the history is read again:
    * after `stale`, who holds something open checks it anew on `fresh`.
@@ -166,15 +201,21 @@ const PROBE_TIMEOUT_MS = 1_000;
 const MAX_PROBES_IN_FLIGHT = 4;
 
 /** Starts at once, and goes on trying where the broker is away: until then every check is `unavailable`. */
-export function createTokenGuard(options: TokenGuardOptions): TokenGuard {
-  return new Guard(options).start();
+export function createTokenGuard(options: TokenGuardOptions | KafkaTokenGuardOptions): TokenGuard {
+  if ('bus' in options) return new Guard(options).start();
+  const { kafka, ...others } = options;
+  const bus = createKafkaEventBus({ clientId: options.gatewayId, ...kafka });
+  return new Guard({ topics: topicsUnder(), ...others, bus }, bus).start();
 }
 
+/** Those that may be left out and have no default. */
+type OptionsLeftOut = Pick<
+  TokenGuardOptions,
+  'ensureTopics' | 'epoch' | 'snapshot' | 'verificationKeys' | 'onAlarm' | 'onFault'
+>;
+
 class Guard implements TokenGuard {
-  readonly #options: Required<
-    Omit<TokenGuardOptions, 'ensureTopics' | 'epoch' | 'snapshot' | 'onAlarm' | 'onFault'>
-  > &
-    Pick<TokenGuardOptions, 'ensureTopics' | 'snapshot' | 'onAlarm' | 'onFault'>;
+  readonly #options: Required<Omit<TokenGuardOptions, keyof OptionsLeftOut>> & OptionsLeftOut;
   readonly #listeners: Listeners = {
     disabled: [],
     enabled: [],
@@ -182,6 +223,7 @@ class Guard implements TokenGuard {
     parked: [],
     stale: [],
     fresh: [],
+    closed: [],
   };
   readonly #events: KeptSubscription;
   readonly #heartbeats: KeptSubscription;
@@ -194,6 +236,7 @@ class Guard implements TokenGuard {
   #told: Freshness['state'] = 'starting';
   #failureLimit: FailureLimit | null = null;
   #failures: FailureLimits | null = null;
+  #signatures: SignatureCheck | null;
   /** The history is being read for the first time, or again. */
   #replaying = true;
   #publisher: Promise<Publisher> | null = null;
@@ -216,7 +259,11 @@ class Guard implements TokenGuard {
   #savedMark = '';
   #savingMark = '';
 
-  constructor(options: TokenGuardOptions) {
+  /** @param ownBus ends with the guard. */
+  constructor(
+    options: TokenGuardOptions,
+    private readonly ownBus?: EventBus,
+  ) {
     this.#options = {
       basicPrefix: 'BOOMI_TOKEN.',
       maxStalenessMs: 5000,
@@ -230,6 +277,7 @@ class Guard implements TokenGuard {
     this.#ready = new Promise((resolve, reject) => (this.#settleReady = { resolve, reject }));
     // Nobody has to wait for it.
     this.#ready.catch(() => undefined);
+    this.#signatures = checkBy(options.verificationKeys ?? null);
     this.#proof = this.#newProof(options.epoch ?? null);
     this.#intake = this.#newIntake();
     this.#heartbeatAt = this.#eventAt = this.#options.clocks.monotonic();
@@ -282,17 +330,18 @@ class Guard implements TokenGuard {
     address,
   }: CheckInput): Decision {
     const { basicPrefix, clocks } = this.#options;
+    const now = clocks.wall();
     const decision = decide({
       credential:
         secret === undefined
           ? parseCredential(authorization, basicPrefix)
-          : { kind: 'bearer', secret },
-      freshness: this.#proof.judge(),
+          : bearerCredential(secret),
+      freshness: this.#proof.judge(clocks.monotonic(), now),
       table: this.#intake.table,
       watermark: this.#intake.watermark,
       minPosition,
       onStale,
-      now: clocks.wall(),
+      now,
     });
     if (decision.outcome !== 'stranger' || !this.#failures) return decision;
     const from = typeof address === 'function' ? address() : address;
@@ -306,13 +355,26 @@ class Guard implements TokenGuard {
     };
   }
 
-  configure({ failureLimits = null }: GuardConfiguration): void {
+  recheck({ tokenId }: Pick<TokenIdentity, 'tokenId'>): Decision {
+    const { table } = this.#intake;
+    const now = this.clocks.wall();
+    return decideAgain({ tokenId, freshness: this.#proof.judge(), table, now });
+  }
+
+  configure({ failureLimits = null, verificationKeys }: GuardConfiguration): void {
+    // What was given at creation is not lost by configuring something else.
+    const asCreated = this.#options.verificationKeys ?? null;
+    this.#verifyBy(verificationKeys === undefined ? asCreated : verificationKeys);
     const before = this.#failureLimit;
     this.#failureLimit = failureLimits;
     // The same limit again, with other things about it, must not forgive what was counted.
     if (before?.burst !== failureLimits?.burst || before?.perMinute !== failureLimits?.perMinute) {
       this.#failures = failureLimits && new FailureLimits(failureLimits);
     }
+  }
+
+  get clocks(): Clocks {
+    return this.#options.clocks;
   }
 
   freshness(): Freshness {
@@ -333,6 +395,7 @@ class Guard implements TokenGuard {
       tokens: this.#intake.table.counts(),
       parkedTokens: this.#intake.table.parked(20),
       events: this.#intake.counts,
+      verificationKeyIds: this.#signatures?.keyids ?? null,
       offsets: new Map(this.#intake.positions),
       alarms: this.#alarms,
       rebuilds: this.#rebuilds,
@@ -352,6 +415,7 @@ class Guard implements TokenGuard {
 
   async #close(): Promise<void> {
     clearInterval(this.#timer);
+    this.#emit('closed');
     this.#stopLoading.abort();
     this.#settleReady.reject(new Error('the token guard was closed'));
     await Promise.all([this.#events.close(), this.#heartbeats.close()]);
@@ -360,6 +424,7 @@ class Guard implements TokenGuard {
     await this.#snapshots?.close();
     // One that is still connecting is left to the bus, whose close ends it.
     await this.#connected?.close();
+    await this.ownBus?.close();
   }
 
   // Reading
@@ -367,9 +432,14 @@ class Guard implements TokenGuard {
   async #takeEvents({ records, partition, nextOffset, signal }: Batch): Promise<void> {
     // The intake of the moment: should the history be read again meanwhile, this batch is not part of it.
     const intake = this.#intake;
+    const isOver = (): boolean => signal.aborted || intake !== this.#intake;
     for (let from = 0; from < records.length; from += SLICE) {
-      if (signal.aborted || intake !== this.#intake) return;
-      for (const record of records.slice(from, from + SLICE)) intake.take(record);
+      if (isOver()) return;
+      let slice = records.slice(from, from + SLICE);
+      if (this.#signatures) slice = slice.map(asRead);
+      const verdicts = this.#signatures && (await this.#verdictsOn(slice));
+      if (isOver()) return;
+      slice.forEach((record, at) => intake.take(record, verdicts?.[at] ?? null));
       this.#eventAt = this.#options.clocks.monotonic();
       this.#proof.reach(intake.watermark);
       if (from + SLICE < records.length) await nextTurn();
@@ -378,8 +448,18 @@ class Guard implements TokenGuard {
     this.#tellTransition();
   }
 
-  #takeHeartbeats({ records }: Batch): Promise<void> {
+  /** By the keys that are set when all are there: a record must not be judged by those of before. */
+  async #verdictsOn(slice: readonly ReceivedRecord[]): Promise<readonly Verdict[] | null> {
+    for (;;) {
+      const signatures = this.#signatures;
+      const verdicts = await signatures?.verdictsOnEvents(slice, this.#options.topics.events);
+      if (signatures === this.#signatures) return verdicts ?? null;
+    }
+  }
+
+  async #takeHeartbeats({ records }: Batch): Promise<void> {
     for (const record of records) {
+      if (this.#signatures && !(await this.#isVerified(record))) continue;
       const heartbeat = readHeartbeat(record.value);
       // What is no heartbeat proves nothing: as good as not sent.
       if (!heartbeat) continue;
@@ -391,7 +471,20 @@ class Guard implements TokenGuard {
       }
     }
     this.#tellTransition();
-    return Promise.resolve();
+  }
+
+  /** A heartbeat that is not is as good as not sent: it proves nothing, and brings no epoch. */
+  async #isVerified(record: ReceivedRecord): Promise<boolean> {
+    const signatures = this.#signatures;
+    const verdict = await signatures?.verdictOnHeartbeat(record, this.#options.topics.heartbeats);
+    // By keys that are not set any more: the next heartbeat comes soon.
+    if (verdict === undefined || signatures !== this.#signatures) return false;
+    if (verdict === 'verified') return true;
+    this.#alarmOnce(
+      'heartbeat-unverified',
+      `a heartbeat proves nothing: ${WHY_UNVERIFIED[verdict]}`,
+    );
+    return false;
   }
 
   /** Before each subscription to the events: offsets mean something only in the topic they are from. */
@@ -425,13 +518,38 @@ class Guard implements TokenGuard {
   }
 
   /** Forgets all and reads the history from its beginning; nobody passes until that is proven complete. */
-  #readAgain(why: string): void {
-    this.#alarm({ code: 'history-replaced', message: `${why}: reading everything again` });
+  #readAgain(why: string, epoch = this.#proof.epoch): void {
+    // Where nothing has been read yet, there is nothing to be alarmed at.
+    if (this.#intake.positions.size > 0) {
+      this.#alarm({ code: 'history-replaced', message: `${why}: reading everything again` });
+    }
     this.#replaying = true;
     // The epoch stays: only configuration may change logs.
-    this.#proof = this.#newProof(this.#proof.epoch);
+    this.#proof = this.#newProof(epoch);
     this.#intake = this.#newIntake();
     this.#tellTransition();
+  }
+
+  #verifyBy(keys: readonly VerificationKey[] | null): void {
+    const before = this.#signatures;
+    const now = checkBy(keys);
+    if (before?.fingerprints.join() === now?.fingerprints.join()) return;
+    this.#signatures = now;
+    this.#alarmedOnce.delete('heartbeat-unverified');
+    if (!now) {
+      const message = 'no keys are set any more: events and heartbeats are not verified';
+      this.#alarm({ code: 'verification-off', message });
+    }
+    const read = {
+      verifiedBy: before?.fingerprints ?? null,
+      unverified: this.#intake.readTo.unverified ?? 0,
+    };
+    if (mayKeep(read, now?.fingerprints ?? null)) return;
+    // Without keys, a batch is taken as it comes: there is none in hand that was not looked at.
+    const untouched = before === null && this.#intake.positions.size === 0;
+    // An epoch may have been adopted from what would not be believed now.
+    this.#readAgain('the verification keys are others', this.#options.epoch ?? null);
+    if (!untouched) this.#events.rebuild();
   }
 
   #newProof(epoch: string | null): FreshnessProof {
@@ -460,13 +578,17 @@ class Guard implements TokenGuard {
     const { snapshot, topics } = this.#options;
     if (!snapshot) return;
     this.#snapshot = { start: 'loading', savedAt: null, savedBytes: null };
-    const expected = { topic: topics.events, epoch: this.#proof.epoch };
+    const signatures = this.#signatures;
+    const keys = signatures?.fingerprints ?? null;
+    const expected = { topic: topics.events, epoch: this.#proof.epoch, keys };
     try {
       const loaded = await loadSnapshot(snapshot.file, expected, this.#stopLoading.signal);
       if (loaded.kind === 'loaded') {
         const { source, table, readTo, savedAt } = loaded;
         // A heartbeat may have told the epoch meanwhile.
-        if (this.#proof.epoch === null || this.#proof.epoch === source.epoch) {
+        if (this.#signatures !== signatures) {
+          this.#refuseSnapshot('the verification keys were replaced while it was loaded');
+        } else if (this.#proof.epoch === null || this.#proof.epoch === source.epoch) {
           this.#proof.accepts(source.epoch);
           this.#topicId = source.topicId;
           this.#intake = this.#newIntake(table, readTo);
@@ -524,13 +646,15 @@ class Guard implements TokenGuard {
     if (counts.rejected > 0) return null;
     this.#savingMark = this.#mark();
     if (this.#savingMark === this.#savedMark) return null;
-    return { table, readTo, source: { epoch, topicId, topic: this.#options.topics.events } };
+    const source = { epoch, topicId, topic: this.#options.topics.events };
+    return { table, readTo, source, verifiedBy: this.#signatures?.fingerprints ?? null };
   }
 
   /** Another one wherever there is something new to save. */
   #mark(): string {
     const next = [...this.#intake.positions].map(([partition, offset]) => `${partition}:${offset}`);
-    return `${this.#topicId ?? ''} ${next.sort().join(' ')}`;
+    const keys = this.#signatures?.fingerprints.join() ?? '';
+    return `${this.#topicId ?? ''} ${keys} ${next.sort().join(' ')}`;
   }
 
   // Proving
@@ -673,3 +797,6 @@ class Guard implements TokenGuard {
     this.#options.onAlarm?.(alarm);
   }
 }
+
+const checkBy = (keys: readonly VerificationKey[] | null): SignatureCheck | null =>
+  keys && new SignatureCheck(keys);

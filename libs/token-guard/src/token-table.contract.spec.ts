@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { secretDigest, userNameDigest } from '@token-status/contracts';
+import { userNameDigest } from '@token-status/contracts';
 import type { PublishedEvent, WireEvent } from '@token-status/contracts';
 import { published, token, wireEvent } from './given.spec.js';
 import type { GivenToken } from './given.spec.js';
@@ -8,13 +8,13 @@ import type { TokenTable } from './token-table.js';
 
 type Type = WireEvent['type'];
 
-export const digestOf = ({ secret }: GivenToken): string => secretDigest(secret);
+export const secretOf = ({ secret }: GivenToken): string => secret;
 export const TOKENS = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => token(name));
 
 /** All that a table says of the tokens: two tables that say the same are the same. */
 export function saidBy(table: TokenTable): unknown {
   const entries = TOKENS.map((each) => {
-    const entry = table.lookup(digestOf(each));
+    const entry = table.lookup(secretOf(each));
     if (!entry) return null;
     const { tokenId, userId, accountId, version, disabled, revoked, expiresAt, parked } = entry;
     const named = TOKENS.map((other) =>
@@ -99,9 +99,9 @@ export function tokenTableContract(name: string, empty: () => TokenTable): void 
 
     it('knows a token by its secret from the event that adds it', () => {
       const table = empty();
-      expect(table.lookup(digestOf(a))).toBeNull();
+      expect(table.lookup(secretOf(a))).toBeNull();
       expect(apply(table, a, 'TokenAdded', 1)).toEqual({ kind: 'applied', change: 'added' });
-      expect(table.lookup(digestOf(a))).toMatchObject({
+      expect(table.lookup(secretOf(a))).toMatchObject({
         tokenId: a.tokenId,
         userId: a.userId,
         accountId: a.accountId,
@@ -111,19 +111,19 @@ export function tokenTableContract(name: string, empty: () => TokenTable): void 
         expiresAt: null,
         parked: false,
       });
-      expect(table.lookup(digestOf(b))).toBeNull();
+      expect(table.lookup(secretOf(b))).toBeNull();
     });
 
     it('follows disable, enable, rename and revoke', () => {
       const table = empty();
       apply(table, a, 'TokenAdded', 1);
       expect(apply(table, a, 'TokenDisabled', 2)).toEqual({ kind: 'applied', change: 'disabled' });
-      expect(table.lookup(digestOf(a))).toMatchObject({ version: 2, disabled: true });
+      expect(table.lookup(secretOf(a))).toMatchObject({ version: 2, disabled: true });
       expect(apply(table, a, 'TokenEnabled', 3)).toEqual({ kind: 'applied', change: 'enabled' });
-      expect(table.lookup(digestOf(a))).toMatchObject({ version: 3, disabled: false });
+      expect(table.lookup(secretOf(a))).toMatchObject({ version: 3, disabled: false });
       expect(apply(table, a, 'TokenRenamed', 4)).toEqual({ kind: 'applied', change: 'renamed' });
       expect(apply(table, a, 'TokenRevoked', 5)).toEqual({ kind: 'applied', change: 'revoked' });
-      expect(table.lookup(digestOf(a))).toMatchObject({ version: 5, revoked: true });
+      expect(table.lookup(secretOf(a))).toMatchObject({ version: 5, revoked: true });
     });
 
     it('never takes a revocation back (rule 6)', () => {
@@ -131,14 +131,46 @@ export function tokenTableContract(name: string, empty: () => TokenTable): void 
       apply(table, a, 'TokenAdded', 1);
       apply(table, a, 'TokenRevoked', 2);
       apply(table, a, 'TokenEnabled', 3);
-      expect(table.lookup(digestOf(a))).toMatchObject({ revoked: true });
+      expect(table.lookup(secretOf(a))).toMatchObject({ revoked: true });
+    });
+
+    it('knows a token by its id as it does by its secret', () => {
+      const table = empty();
+      expect(table.byId(a.tokenId)).toBeNull();
+      apply(table, a, 'TokenAdded', 1);
+      apply(table, a, 'TokenDisabled', 2);
+      expect(table.byId(a.tokenId)).toMatchObject({
+        tokenId: a.tokenId,
+        version: 2,
+        disabled: true,
+      });
+      expect(table.byId(b.tokenId)).toBeNull();
+      table.park(a.tokenId, 'for a reason');
+      expect(table.byId(a.tokenId)).toMatchObject({ parked: true });
+      // Of this one nothing but a fault is known.
+      table.park(b.tokenId, 'for a reason');
+      expect(table.byId(b.tokenId)).toBeNull();
+      expect(table.byId('no id of ours')).toBeNull();
+    });
+
+    it('says which other token it parks with one that has the same secret', () => {
+      const table = empty();
+      apply(table, a, 'TokenAdded', 1);
+      const thief = { ...b, secret: a.secret };
+      expect(apply(table, thief, 'TokenAdded', 1)).toMatchObject({
+        kind: 'parked',
+        other: a.tokenId,
+      });
+      const second = apply(table, { ...token('c'), secret: a.secret }, 'TokenAdded', 1);
+      expect(second).toMatchObject({ kind: 'parked' });
+      expect(second).not.toHaveProperty('other');
     });
 
     it('keeps the time of expiry in milliseconds', () => {
       const table = empty();
       const mortal = { ...a, expiresAt: '2026-06-01T12:00:00.250Z' };
       apply(table, mortal, 'TokenAdded', 1);
-      expect(table.lookup(digestOf(a))?.expiresAt).toBe(Date.UTC(2026, 5, 1, 12, 0, 0, 250));
+      expect(table.lookup(secretOf(a))?.expiresAt).toBe(Date.UTC(2026, 5, 1, 12, 0, 0, 250));
     });
 
     it('ignores a repeat: the same version as the same event', () => {
@@ -148,7 +180,7 @@ export function tokenTableContract(name: string, empty: () => TokenTable): void 
       apply(table, a, 'TokenEnabled', 3);
       expect(apply(table, a, 'TokenDisabled', 2)).toEqual({ kind: 'repeated' });
       expect(apply(table, a, 'TokenAdded', 1)).toEqual({ kind: 'repeated' });
-      expect(table.lookup(digestOf(a))).toMatchObject({ version: 3, disabled: false });
+      expect(table.lookup(secretOf(a))).toMatchObject({ version: 3, disabled: false });
     });
 
     it.each([1, 2, 3])('parks a token of which version %d came as two events', (version) => {
@@ -160,7 +192,7 @@ export function tokenTableContract(name: string, empty: () => TokenTable): void 
       // Another event has another position, and one that came for the first time has a later one.
       const another = published(wireEvent(a, type, version, 'another'), 4);
       expect(table.apply(another)).toMatchObject({ kind: 'parked' });
-      expect(table.lookup(digestOf(a))).toMatchObject({ parked: true });
+      expect(table.lookup(secretOf(a))).toMatchObject({ parked: true });
     });
 
     it('parks a token of which the newest version came as two events at one position', () => {
@@ -183,7 +215,7 @@ export function tokenTableContract(name: string, empty: () => TokenTable): void 
     it('tells its owner’s user name from others', () => {
       const table = empty();
       apply(table, a, 'TokenAdded', 1);
-      const entry = table.lookup(digestOf(a));
+      const entry = table.lookup(secretOf(a));
       expect(entry?.isOfUserName(userNameDigest(a.secret, a.userName))).toBe(true);
       expect(entry?.isOfUserName(userNameDigest(a.secret, b.userName))).toBe(false);
       expect(entry?.isOfUserName(userNameDigest(b.secret, a.userName))).toBe(false);
@@ -196,7 +228,7 @@ export function tokenTableContract(name: string, empty: () => TokenTable): void 
       expect(apply(table, a, 'TokenEnabled', 3)).toMatchObject({ kind: 'parked' });
       expect(apply(table, a, 'TokenEnabled', 2)).toEqual({ kind: 'behind-parked' });
       expect(apply(table, a, 'TokenEnabled', 3)).toEqual({ kind: 'behind-parked' });
-      expect(table.lookup(digestOf(a))).toMatchObject({ parked: true, version: 1 });
+      expect(table.lookup(secretOf(a))).toMatchObject({ parked: true, version: 1 });
       expect(apply(table, b, 'TokenDisabled', 2)).toMatchObject({ kind: 'applied' });
       expect(table.counts()).toEqual({ active: 0, disabled: 1, revoked: 0, parked: 1 });
     });
@@ -226,7 +258,7 @@ export function tokenTableContract(name: string, empty: () => TokenTable): void 
         const table = empty();
         apply(table, first, 'TokenAdded', 1);
         expect(apply(table, second, 'TokenAdded', 1)).toMatchObject({ kind: 'parked' });
-        expect(table.lookup(digestOf(a))).toMatchObject({ parked: true });
+        expect(table.lookup(secretOf(a))).toMatchObject({ parked: true });
         expect(table.counts()).toEqual({ active: 0, disabled: 0, revoked: 0, parked: 2 });
       }
     });
@@ -236,7 +268,7 @@ export function tokenTableContract(name: string, empty: () => TokenTable): void 
       expect(table.park(a.tokenId, 'unreadable')).toBe(true);
       expect(table.park(a.tokenId, 'unreadable')).toBe(false);
       expect(apply(table, a, 'TokenAdded', 1)).toEqual({ kind: 'behind-parked' });
-      expect(table.lookup(digestOf(a))?.parked ?? true).toBe(true);
+      expect(table.lookup(secretOf(a))?.parked ?? true).toBe(true);
       expect(table.parked(10)).toEqual([{ tokenId: a.tokenId, why: 'unreadable' }]);
       expect(table.parked(0)).toEqual([]);
     });
@@ -278,7 +310,7 @@ export function tokenTableContract(name: string, empty: () => TokenTable): void 
       fc.assert(
         fc.property(fc.tuple(...TOKENS.map(historyOf)), picks, (histories, order) => {
           const table = fill(empty(), merged(histories, order));
-          const entries = TOKENS.map((each) => table.lookup(digestOf(each))).filter(
+          const entries = TOKENS.map((each) => table.lookup(secretOf(each))).filter(
             (e) => e !== null,
           );
           const sound = entries.filter((entry) => !entry.parked);

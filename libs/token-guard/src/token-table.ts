@@ -27,7 +27,12 @@ export type Applied =
   /** Had been applied before: the same version as the same event (`precise.md` 5). */
   | { readonly kind: 'repeated' }
   /** This event is a fault; its token is parked from now on. */
-  | { readonly kind: 'parked'; readonly why: string }
+  | {
+      readonly kind: 'parked';
+      readonly why: string;
+      /** Another one that is parked with it: it has the same secret. */
+      readonly other?: string;
+    }
   /** The token had been parked before; the event waits behind the one that parked it. */
   | { readonly kind: 'behind-parked' };
 
@@ -45,7 +50,7 @@ export interface ParkedToken {
 }
 
 /**
- * The statuses of all tokens, by the digest of the secret. Synchronous and in memory.
+ * The statuses of all tokens, by the SHA-256 of the secret. Synchronous and in memory.
  *
  * Any interleaving of different tokens' events, any repetition, and any restart from an earlier
  * offset must leave the table that one full replay leaves (`token-table.contract.spec.ts` holds every
@@ -61,12 +66,14 @@ export interface TokenTable {
   /** Denies a token of which an event could not be read. @returns whether it had not been parked yet. */
   park(tokenId: string, why: string): boolean;
   /**
-   * The comparison takes no less time where less of the digest is right. The entry is to be read in the
-   * same turn: what it says later is not promised.
+   * The comparison takes no less time where less of the digest is right. The entry says what held at
+   * the look-up, whenever it is read.
    *
-   * @param secretDigest SHA-256 of the secret, hex. @returns parked ones too; null where there is none.
+   * @param secret kept nowhere. @returns parked ones too; null where there is none.
    */
-  lookup(secretDigest: string): TokenEntry | null;
+  lookup(secret: string): TokenEntry | null;
+  /** As {@link lookup}; null too for one that was parked before anything else of it could be read. */
+  byId(tokenId: string): TokenEntry | null;
   counts(): TokenCounts;
   /** The first `limit` of the parked tokens, for operators. */
   parked(limit: number): readonly ParkedToken[];

@@ -1,5 +1,6 @@
 -- Asks the auth gateway about a request, for haproxy.cfg. Leaves in `txn.token_status` what it answered
--- (0: nothing), in `txn.token_challenge` its WWW-Authenticate, and puts its X-Token-* on the request.
+-- (0: nothing), in `txn.token_challenge` its WWW-Authenticate, in `txn.token_retry_after` its Retry-After, and
+-- puts its X-Token-* on the request.
 
 -- A little more than the backend's time-outs together: those should be what ends it.
 local PATIENCE_MS = 2500
@@ -20,7 +21,8 @@ end
 
 core.register_action('ask_token_gateway', { 'http-req' }, function(txn)
   local request = txn.http:req_get_headers()
-  local headers = { host = { 'token-gateway' } }
+  -- Whose failures count is who is connected, whatever the client wrote.
+  local headers = { host = { 'token-gateway' }, ['x-forwarded-for'] = { txn.sf:src() } }
   for _, name in ipairs(ASKED_WITH) do
     if request[name] then headers[name] = all_values(request[name]) end
   end
@@ -40,6 +42,8 @@ core.register_action('ask_token_gateway', { 'http-req' }, function(txn)
     end
   elseif answer.status == 401 and told['www-authenticate'] then
     txn:set_var('txn.token_challenge', told['www-authenticate'][0])
+  elseif answer.status == 429 and told['retry-after'] then
+    txn:set_var('txn.token_retry_after', told['retry-after'][0])
   end
   txn:set_var('txn.token_status', answer.status)
 end)

@@ -1,0 +1,2 @@
+/** Injection token of the gateway's one `Configuration`. */
+export const CONFIGURATION = Symbol('configuration');
