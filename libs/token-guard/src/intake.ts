@@ -114,16 +114,18 @@ export class Intake<T extends TokenTable = TokenTable> {
   }
 
   /**
-   * Never throws on what a record holds: it is applied, ignored, parked, or breaks trust in the whole.
-   * @param verdict on its signature; null where no keys are set.
+   * Records of one partition, as they come. Never throws on what a record holds: it is applied, ignored,
+   * parked, or breaks trust in the whole.
+   * @param verdicts on their signatures; null where no keys are set.
    */
-  take(record: ReceivedRecord, verdict: Verdict | null = null): void {
-    if (verdict !== null && verdict !== 'verified') {
-      this.#takeUnverified(record, WHY_UNVERIFIED[verdict]);
-    } else {
-      this.#takeBelieved(record);
-    }
-    this.goOnFrom(record.partition, record.offset + 1n);
+  take(records: readonly ReceivedRecord[], verdicts: readonly Verdict[] | null = null): void {
+    records.forEach((record, at) => {
+      const verdict = verdicts ? (verdicts[at] ?? 'unsigned') : 'verified';
+      if (verdict === 'verified') this.#takeBelieved(record);
+      else this.#takeUnverified(record, WHY_UNVERIFIED[verdict]);
+    });
+    const last = records.at(-1);
+    if (last) this.goOnFrom(last.partition, last.offset + 1n);
   }
 
   #takeBelieved(record: ReceivedRecord): void {

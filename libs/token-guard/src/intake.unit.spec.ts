@@ -17,7 +17,7 @@ function given() {
     onAlarm: (alarm) => alarms.push(alarm),
     onChange: (tokenId, change) => changes.push(`${change} ${tokenId}`),
   });
-  const take = (...records: ReceivedRecord[]): void => records.forEach((each) => intake.take(each));
+  const take = (...records: ReceivedRecord[]): void => intake.take(records);
   return { intake, take, alarms, broken, changes };
 }
 
@@ -144,7 +144,10 @@ describe('reading the history', () => {
 describe('an event that does not verify', () => {
   const WRONG = 'wrong-signature';
   const verified = (intake: Intake, ...records: ReceivedRecord[]): void =>
-    records.forEach((each) => intake.take(each, 'verified'));
+    intake.take(
+      records,
+      records.map(() => 'verified'),
+    );
   const enabled = (version = 3, position = 3): ReceivedRecord =>
     eventRecord(wireEvent(a, 'TokenEnabled', version), position);
   const statusOf = (intake: Intake, of = a): string => {
@@ -160,7 +163,7 @@ describe('an event that does not verify', () => {
     (verdict) => {
       const { intake, alarms, changes } = given();
       verified(intake, added(), disabled());
-      intake.take(enabled(), verdict);
+      intake.take([enabled()], [verdict]);
       expect(statusOf(intake)).toBe('parked');
       expect(alarms).toMatchObject([{ code: 'event-unverified', tokenId: a.tokenId }]);
       expect(changes.at(-1)).toBe(`parked ${a.tokenId}`);
@@ -171,8 +174,8 @@ describe('an event that does not verify', () => {
   it('is never one of those that were seen, so that one that is missing is missed', () => {
     const { intake } = given();
     verified(intake, added());
-    intake.take(disabled(), WRONG);
-    intake.take(eventRecord(wireEvent(b, 'TokenRenamed', 2), 2), WRONG);
+    intake.take([disabled()], [WRONG]);
+    intake.take([eventRecord(wireEvent(b, 'TokenRenamed', 2), 2)], [WRONG]);
     expect(intake.watermark).toBe(1);
     expect(intake.positions).toEqual(new Map([[0, 2n]]));
     verified(intake, disabled());
@@ -181,7 +184,7 @@ describe('an event that does not verify', () => {
 
   it('adds no token', () => {
     const { intake } = given();
-    intake.take(added(), WRONG);
+    intake.take([added()], [WRONG]);
     expect(statusOf(intake)).toBe('unknown');
     verified(intake, added());
     // What is genuine comes too late: somebody has to look at it.
@@ -195,7 +198,7 @@ describe('an event that does not verify', () => {
   ] as const)('%s its token, since that denies, and is told', (_, type, status) => {
     const { intake, alarms, changes } = given();
     verified(intake, added());
-    intake.take(eventRecord(wireEvent(a, type, 2), 2), WRONG);
+    intake.take([eventRecord(wireEvent(a, type, 2), 2)], [WRONG]);
     expect(statusOf(intake)).toBe(status);
     expect(changes.at(-1)).toBe(`${status} ${a.tokenId}`);
     expect(alarms).toMatchObject([{ code: 'event-unverified', tokenId: a.tokenId }]);
@@ -212,7 +215,7 @@ describe('an event that does not verify', () => {
       const genuine = disabled();
       const forged = eventRecord(wireEvent(a, type, 2), 2);
       const { ce_id: id = '' } = genuine.headers;
-      intake.take({ ...forged, headers: { ...forged.headers, ce_id: id } }, WRONG);
+      intake.take([{ ...forged, headers: { ...forged.headers, ce_id: id } }], [WRONG]);
       verified(intake, genuine);
       expect(statusOf(intake)).not.toBe('active');
     },
@@ -227,16 +230,16 @@ describe('an event that does not verify', () => {
       onAlarm: () => undefined,
       onChange: () => undefined,
     });
-    intake.take(eventRecord(wireEvent(a, 'TokenDisabled', 2), 2, 'f'.repeat(32)), WRONG);
-    intake.take({ ...added(), key: null }, WRONG);
+    intake.take([eventRecord(wireEvent(a, 'TokenDisabled', 2), 2, 'f'.repeat(32))], [WRONG]);
+    intake.take([{ ...added(), key: null }], [WRONG]);
     expect([asked, broken]).toEqual([[], []]);
-    intake.take({ ...added(), key: null }, 'verified');
+    intake.take([{ ...added(), key: null }], ['verified']);
     expect(broken).toHaveLength(1);
   });
 
   it('is told a hundred times and no more, however many come', () => {
     const { intake, alarms } = given();
-    for (let n = 0; n < 300; n++) intake.take(enabled(3, n + 1), WRONG);
+    for (let n = 0; n < 300; n++) intake.take([enabled(3, n + 1)], [WRONG]);
     expect(alarms).toHaveLength(100);
     expect(alarms.at(-1)?.message).toMatch(/more of them are counted/);
     expect(intake.readTo.unverified).toBe(300);
@@ -283,14 +286,14 @@ describe('an event that does not verify', () => {
         let next = 0;
         const go = (upTo: number): void => {
           for (; next < upTo; next++) {
-            intake.take(genuine[next]!, 'verified');
-            plain.take(genuine[next]!, 'verified');
+            intake.take([genuine[next]!], ['verified']);
+            plain.take([genuine[next]!], ['verified']);
           }
         };
         for (const { upTo, forged, again } of steps) {
           go(upTo);
-          if (again && next > 0) intake.take(genuine[next - 1]!, 'verified');
-          intake.take(forged, WRONG);
+          if (again && next > 0) intake.take([genuine[next - 1]!], ['verified']);
+          intake.take([forged], [WRONG]);
           if (statusOf(plain) !== 'active') expect(statusOf(intake)).not.toBe('active');
           expect(intake.watermark).toBe(plain.watermark);
         }

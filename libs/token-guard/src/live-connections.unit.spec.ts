@@ -70,7 +70,7 @@ class GuardOfTheTest implements WatchedGuard {
     const event = wireEvent(of, type, version, variant);
     const record = eventRecord(event, this.#history.length + 1);
     this.#history.push(record);
-    this.#intake.take(record);
+    this.#intake.take([record]);
   }
 
   becomeStale(): void {
@@ -83,7 +83,7 @@ class GuardOfTheTest implements WatchedGuard {
     this.#replaying = true;
     if (this.#fresh) this.becomeStale();
     this.#intake = this.#newIntake();
-    for (const record of this.#history) this.#intake.take(record);
+    this.#intake.take(this.#history);
   }
 
   becomeFresh(): void {

@@ -143,9 +143,9 @@ describe('a snapshot', () => {
       onChange: () => undefined,
     };
     const intake = new Intake(new CompactTable(), hooks);
-    intake.take(eventRecord(wireEvent(a!, 'TokenAdded', 1), 1));
+    intake.take([eventRecord(wireEvent(a!, 'TokenAdded', 1), 1)]);
     // Of another partition, which is further.
-    intake.take({ ...eventRecord(wireEvent(b!, 'TokenAdded', 1), 3), partition: 1, offset: 0n });
+    intake.take([{ ...eventRecord(wireEvent(b!, 'TokenAdded', 1), 3), partition: 1, offset: 0n }]);
     await save({ table: intake.table, readTo: intake.readTo });
     const { table, readTo } = await load();
     const restarted = new Intake(table, hooks, readTo);
@@ -156,7 +156,7 @@ describe('a snapshot', () => {
       ]),
     );
     expect(restarted.watermark).toBe(1);
-    restarted.take(eventRecord(wireEvent(a!, 'TokenDisabled', 2), 2));
+    restarted.take([eventRecord(wireEvent(a!, 'TokenDisabled', 2), 2)]);
     expect(restarted.watermark).toBe(3);
   });
 

@@ -439,7 +439,7 @@ class Guard implements TokenGuard {
       if (this.#signatures) slice = slice.map(asRead);
       const verdicts = this.#signatures && (await this.#verdictsOn(slice));
       if (isOver()) return;
-      slice.forEach((record, at) => intake.take(record, verdicts?.[at] ?? null));
+      intake.take(slice, verdicts);
       this.#eventAt = this.#options.clocks.monotonic();
       this.#proof.reach(intake.watermark);
       if (from + SLICE < records.length) await nextTurn();
