@@ -1,57 +1,100 @@
 import { connect } from 'node:net';
-import { percentile } from './report.js';
+
+export interface Load {
+  readonly perSecond: number;
+  /** Milliseconds, from the request being written to its answer being whole. */
+  readonly latencies: readonly number[];
+}
+
+export interface LoadOptions {
+  readonly port: number;
+  readonly connections: number;
+  /** What is asked next; null for no more. */
+  readonly next: () => Buffer | null;
+  readonly forMs: number;
+  /** Default 200; any other answer ends it all. */
+  readonly status?: number;
+  readonly onBody?: (body: string) => void;
+}
+
+const HEAD_END = Buffer.from('\r\n\r\n');
 
 /**
- * Asks `/verify` over so many connections, one request at a time on each, without a break. By hand,
- * since a client that is slower than the server would measure itself: it reads no more of an answer
- * than its first bytes and its end, which is right for answers without a body.
+ * Asks over so many connections, one request at a time on each, without a break. By hand, since a client
+ * that is slower than the server would measure itself: of an answer it reads the status and the length.
  *
- * @returns what was answered with 200; anything else throws.
+ * @throws Error with the beginning of an answer that was not expected.
  */
-export async function load(
-  port: number,
-  secrets: readonly string[],
-  { connections, forMs }: { readonly connections: number; readonly forMs: number },
-): Promise<{ readonly perSecond: number; readonly p99Ms: number }> {
-  const requests = secrets.map((secret) =>
-    Buffer.from(
-      `GET /verify HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer ${secret}\r\n\r\n`,
-    ),
-  );
-  const times: number[] = [];
+export async function load({
+  port,
+  connections,
+  next,
+  forMs,
+  status = 200,
+  onBody,
+}: LoadOptions): Promise<Load> {
+  const latencies: number[] = [];
   const started = performance.now();
   const ends = started + forMs;
-  let next = 0;
   const one = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const socket = connect({ port, host: '127.0.0.1', noDelay: true });
       let asked = 0;
+      let got: Buffer | null = null;
       const ask = (): void => {
+        const request = performance.now() < ends ? next() : null;
+        if (!request) {
+          socket.end();
+          return;
+        }
         asked = performance.now();
-        socket.write(requests[next++ % requests.length] ?? '');
+        socket.write(request);
       };
       socket.on('connect', ask);
       socket.on('error', reject);
-      socket.on('close', resolve);
+      socket.on('close', () => resolve());
       socket.on('data', (bytes) => {
-        if (bytes.toString('latin1', 0, 12) !== 'HTTP/1.1 200') {
-          reject(new Error(`answered ${bytes.toString('latin1', 0, 30)}`));
+        got = got ? Buffer.concat([got, bytes]) : bytes;
+        const answer = wholeAnswer(got);
+        if (!answer) return;
+        if (answer.status !== status) {
+          reject(new Error(`answered ${got.toString('utf8', 0, 500)}`));
           socket.destroy();
+          return;
         }
-        // An answer of this size comes whole.
-        if (bytes.toString('latin1', bytes.length - 4) !== '\r\n\r\n') {
-          reject(new Error('an answer came in parts'));
-          socket.destroy();
-        }
-        const now = performance.now();
-        times.push(now - asked);
-        if (now < ends) ask();
-        else socket.end();
+        onBody?.(got.toString('utf8', answer.bodyAt));
+        got = null;
+        latencies.push(performance.now() - asked);
+        ask();
       });
     });
   await Promise.all(Array.from({ length: connections }, one));
-  return {
-    perSecond: (times.length / (performance.now() - started)) * 1000,
-    p99Ms: percentile(times, 0.99),
-  };
+  return { perSecond: (latencies.length / (performance.now() - started)) * 1000, latencies };
+}
+
+/** null while something is missing. */
+function wholeAnswer(bytes: Buffer): { readonly status: number; readonly bodyAt: number } | null {
+  const headEnd = bytes.indexOf(HEAD_END);
+  if (headEnd === -1) return null;
+  const head = bytes.toString('latin1', 0, headEnd);
+  const length = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? NaN);
+  if (Number.isNaN(length)) throw new Error(`an answer without a length: ${head}`);
+  const bodyAt = headEnd + HEAD_END.length;
+  return bytes.length < bodyAt + length ? null : { status: Number(head.slice(9, 12)), bodyAt };
+}
+
+/** A request as it goes over the wire. */
+export function requestBytes(
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  body?: object,
+): Buffer {
+  const text = body === undefined ? '' : JSON.stringify(body);
+  const lines = [`${method} ${path} HTTP/1.1`, 'host: 127.0.0.1'];
+  for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
+  if (body !== undefined) {
+    lines.push('content-type: application/json', `content-length: ${Buffer.byteLength(text)}`);
+  }
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${text}`);
 }

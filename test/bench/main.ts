@@ -1,5 +1,6 @@
 import { findOrStartServers } from '../servers/index.js';
 import { benchAppend } from './append.bench.js';
+import { benchCommands } from './commands.bench.js';
 import { benchGateway } from './gateway.bench.js';
 import { report } from './report.js';
 import type { Figure } from './report.js';
@@ -13,7 +14,7 @@ const BENCHMARKS: Readonly<
       readonly kafkaBrokers: string;
     }) => Promise<readonly Figure[]>
   >
-> = { append: benchAppend, gateway: benchGateway };
+> = { append: benchAppend, gateway: benchGateway, commands: benchCommands };
 
 const args = process.argv.slice(2);
 const json = args.includes('--json');

@@ -18,8 +18,8 @@ import { createInProcessEventBus } from '@token-status/event-bus';
 import { createApp, createLogger, startMetrics } from '@token-status/platform';
 import { createTokenGuard } from '@token-status/token-guard';
 import type { TokenGuard } from '@token-status/token-guard';
-import { load } from './load.js';
-import { median } from './report.js';
+import { load, requestBytes } from './load.js';
+import { median, percentile } from './report.js';
 import type { Figure } from './report.js';
 
 /**
@@ -55,9 +55,14 @@ async function httpFigures(): Promise<Figure[]> {
         ['ours', ours],
         ['bare', bare],
       ] as const;
-      for (const [which, { port, secrets }] of round % 2 ? order : order.toReversed()) {
-        const result = await load(port, secrets, { connections: CONNECTIONS, forMs: ROUND_MS });
-        if (round > 0) rounds[which].push(result);
+      for (const [which, { port, requests }] of round % 2 ? order : order.toReversed()) {
+        let asked = 0;
+        const next = (): Buffer | null => requests[asked++ % requests.length] ?? null;
+        const result = await load({ port, connections: CONNECTIONS, next, forMs: ROUND_MS });
+        if (round > 0) {
+          const p99Ms = percentile(result.latencies, 0.99);
+          rounds[which].push({ perSecond: result.perSecond, p99Ms });
+        }
       }
     }
     const of = (which: 'ours' | 'bare', what: keyof Round) =>
@@ -84,7 +89,10 @@ async function httpFigures(): Promise<Figure[]> {
   }
 }
 
-type Round = Awaited<ReturnType<typeof load>>;
+interface Round {
+  readonly perSecond: number;
+  readonly p99Ms: number;
+}
 
 interface CheckRun {
   readonly ours: number;
@@ -331,7 +339,10 @@ async function answerOf<A>(child: ChildProcess, name: string): Promise<A> {
 async function served(name: 'serve-gateway' | 'serve-bare') {
   const child = job(name);
   const { port, secrets } = await answerOf<Served>(child, name);
-  return { child, port, secrets };
+  const requests = secrets.map((secret) =>
+    requestBytes('GET', '/verify', { authorization: `Bearer ${secret}` }),
+  );
+  return { child, port, requests };
 }
 
 if (process.send && process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -47,6 +47,11 @@ export class Caller {
     );
   }
 
+  /** What it sends in the header of that name. */
+  get authorization(): string {
+    return `Bearer ${this.accessToken}`;
+  }
+
   async call<T = TokenJson>(
     method: string,
     path: string,
@@ -56,7 +61,7 @@ export class Caller {
     const answer = await fetch(`${this.api}${path}`, {
       method,
       headers: {
-        authorization: `Bearer ${this.accessToken}`,
+        authorization: this.authorization,
         ...(body ? { 'content-type': 'application/json' } : {}),
         ...headers,
       },
