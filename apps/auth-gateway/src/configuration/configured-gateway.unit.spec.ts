@@ -1,17 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { createApp, createLogger, startMetrics } from '@token-status/platform';
 import type { App } from '@token-status/platform';
-import { createTokenGuard } from '@token-status/token-guard';
 import type { TokenGuard } from '@token-status/token-guard';
-import { AuthGatewayModule } from '../auth-gateway.module.js';
-import { LogOfTheTest, token } from '../grpc/given-gateway.spec.js';
-import type { GivenToken } from '../grpc/given-gateway.spec.js';
+import { LogOfTheTest, MAX_STALENESS_MS, givenGateway, token } from '../given-gateway.spec.js';
+import type { GivenToken } from '../given-gateway.spec.js';
 import { Configuration } from './configuration.js';
 import { configurationOf } from './gateway-configuration.js';
 import { until } from '../../../../test/contracts/until.js';
 
-const MAX_STALENESS_MS = 60_000;
 const log = new LogOfTheTest();
 const configuration = Configuration.of({});
 const tokens = { active: token('alice'), unknown: token('carol') };
@@ -22,27 +18,7 @@ let url: string;
 beforeAll(async () => {
   await log.start();
   await log.append(tokens.active, 'TokenAdded', 1);
-  const logger = createLogger({ name: 'auth-gateway', level: 'silent' });
-  const metrics = startMetrics({ service: 'auth-gateway', version: '0' });
-  app = await createApp(
-    AuthGatewayModule.register({
-      trustedProxies: ['loopback'],
-      configuration,
-      guard: (observers) =>
-        (guard = createTokenGuard({
-          bus: log.bus,
-          topics: log.topics,
-          gatewayId: 'gw-1',
-          probeEveryMs: 20,
-          maxStalenessMs: MAX_STALENESS_MS,
-          clocks: log.clocks,
-          ...observers,
-        })),
-      logger,
-      metrics,
-    }),
-    { logger, metrics, callers: 'none' },
-  );
+  ({ app, guard } = await givenGateway(log, { configuration }));
   ({ url } = await app.listen({ port: 0 }));
   await guard.ready();
 });

@@ -2,20 +2,16 @@ import { connect } from 'node:http2';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { createApp, createLogger, startMetrics } from '@token-status/platform';
 import type { App } from '@token-status/platform';
-import { createTokenGuard } from '@token-status/token-guard';
 import type { TokenGuard } from '@token-status/token-guard';
-import { AuthGatewayModule, GRPC_SERVER } from '../auth-gateway.module.js';
+import { GRPC_SERVER } from '../auth-gateway.module.js';
 import { Configuration } from '../configuration/configuration.js';
 import { GrpcClient } from './given-client.spec.js';
-import { LogOfTheTest, token } from './given-gateway.spec.js';
+import { LogOfTheTest, MAX_STALENESS_MS, givenGateway, token } from '../given-gateway.spec.js';
 import type { GrpcServer } from './grpc-server.js';
 import { eventually, until } from '../../../../test/contracts/until.js';
 
 const AUTHORIZATION = 'envoy.service.auth.v3.Authorization';
-/** Far above what a loaded machine can hold up; the clocks are moved where staleness is meant. */
-const MAX_STALENESS_MS = 60_000;
 
 let log: LogOfTheTest;
 let guard: TokenGuard;
@@ -25,32 +21,10 @@ let client: GrpcClient;
 let lines: string[];
 
 async function gateway(grpc: { host: string; port: number } | null): Promise<App> {
-  const logger = createLogger({
-    name: 'auth-gateway',
-    level: 'info',
-    destination: { write: (line: string) => lines.push(line) },
-  });
-  const metrics = startMetrics({ service: 'auth-gateway', version: '0' });
-  return createApp(
-    AuthGatewayModule.register({
-      guard: (observers) =>
-        (guard = createTokenGuard({
-          bus: log.bus,
-          topics: log.topics,
-          gatewayId: 'gw-1',
-          probeEveryMs: 20,
-          maxStalenessMs: MAX_STALENESS_MS,
-          clocks: log.clocks,
-          ...observers,
-        })),
-      logger,
-      metrics,
-      trustedProxies: ['loopback'],
-      configuration: Configuration.of({ routes: { reports: { onStale: 'allow-known' } } }),
-      grpc,
-    }),
-    { logger, metrics, callers: 'none' },
-  );
+  const configuration = Configuration.of({ routes: { reports: { onStale: 'allow-known' } } });
+  const made = await givenGateway(log, { configuration, grpc }, lines);
+  ({ guard } = made);
+  return made.app;
 }
 
 beforeEach(async () => {

@@ -6,19 +6,16 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SignJWT, exportJWK, generateKeyPair } from 'jose';
 import type { CryptoKey, JWK } from 'jose';
 import * as oauth from 'oauth4webapi';
-import { createApp, createLogger, createTokenVerifier, startMetrics } from '@token-status/platform';
+import { createTokenVerifier } from '@token-status/platform';
 import type { App } from '@token-status/platform';
-import { createTokenGuard } from '@token-status/token-guard';
 import type { TokenGuard } from '@token-status/token-guard';
-import { AuthGatewayModule } from '../auth-gateway.module.js';
 import { Configuration } from '../configuration/configuration.js';
 import { configurationOf } from '../configuration/gateway-configuration.js';
-import { LogOfTheTest, token } from '../grpc/given-gateway.spec.js';
-import type { GivenToken } from '../grpc/given-gateway.spec.js';
+import { LogOfTheTest, MAX_STALENESS_MS, givenGateway, token } from '../given-gateway.spec.js';
+import type { GivenToken } from '../given-gateway.spec.js';
 import { until } from '../../../../test/contracts/until.js';
 
 const AUDIENCE = 'urn:token-status:api';
-const MAX_STALENESS_MS = 60_000;
 /** All that form-encoding changes. */
 const ODD_SECRET = 'a+b c%d:é&=';
 const clients = { billing: 'billing-secret', odd: ODD_SECRET };
@@ -98,36 +95,12 @@ beforeAll(async () => {
   await log.append(tokens.disabled, 'TokenDisabled', 2);
   await log.append(tokens.revoked, 'TokenAdded', 1);
   position = await log.append(tokens.revoked, 'TokenRevoked', 2);
-  const logger = createLogger({
-    name: 'auth-gateway',
-    level: 'trace',
-    destination: { write: (line: string) => lines.push(line) },
+  const accessTokens = createTokenVerifier({
+    issuer: issuer.url,
+    audience: AUDIENCE,
+    retryAfterMs: 0,
   });
-  const metrics = startMetrics({ service: 'auth-gateway', version: '0' });
-  app = await createApp(
-    AuthGatewayModule.register({
-      trustedProxies: [],
-      configuration,
-      accessTokens: createTokenVerifier({
-        issuer: issuer.url,
-        audience: AUDIENCE,
-        retryAfterMs: 0,
-      }),
-      guard: (observers) =>
-        (guard = createTokenGuard({
-          bus: log.bus,
-          topics: log.topics,
-          gatewayId: 'gw-1',
-          probeEveryMs: 20,
-          maxStalenessMs: MAX_STALENESS_MS,
-          clocks: log.clocks,
-          ...observers,
-        })),
-      logger,
-      metrics,
-    }),
-    { logger, metrics, callers: 'none' },
-  );
+  ({ app, guard } = await givenGateway(log, { configuration, accessTokens }, lines));
   ({ url } = await app.listen({ port: 0 }));
   await guard.ready();
 });

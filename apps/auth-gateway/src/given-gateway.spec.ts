@@ -11,9 +11,14 @@ import {
 import type { EventType, Probe } from '@token-status/contracts';
 import { createInProcessEventBus } from '@token-status/event-bus';
 import type { BusRecord, Publisher } from '@token-status/event-bus';
-import type { Clocks } from '@token-status/token-guard';
+import { createApp, createLogger, startMetrics } from '@token-status/platform';
+import type { App } from '@token-status/platform';
+import { createTokenGuard } from '@token-status/token-guard';
+import type { Clocks, TokenGuard } from '@token-status/token-guard';
+import { AuthGatewayModule } from './auth-gateway.module.js';
+import type { AuthGatewayPorts } from './auth-gateway.module.js';
 
-/** What the specs of this folder start from. Not a test: the runner takes `.unit.` and `.int.` only. */
+/** What the gateway's specs start from. Not a test: the runner takes `.unit.` and `.int.` only. */
 
 const EPOCH = 'e'.repeat(32);
 
@@ -146,4 +151,42 @@ export class LogOfTheTest {
         return {};
     }
   }
+}
+
+/** Far above what a loaded machine can hold up; the clocks are moved where staleness is meant. */
+export const MAX_STALENESS_MS = 60_000;
+
+/** The gateway's app on that log, with a guard of its own; it does not listen yet. */
+export async function givenGateway(
+  log: LogOfTheTest,
+  ports: Partial<AuthGatewayPorts>,
+  lines: string[] = [],
+): Promise<{ readonly app: App; readonly guard: TokenGuard }> {
+  const logger = createLogger({
+    name: 'auth-gateway',
+    level: 'trace',
+    destination: { write: (line: string) => lines.push(line) },
+  });
+  const metrics = startMetrics({ service: 'auth-gateway', version: '0' });
+  let guard!: TokenGuard;
+  const app = await createApp(
+    AuthGatewayModule.register({
+      guard: (observers) =>
+        (guard = createTokenGuard({
+          bus: log.bus,
+          topics: log.topics,
+          gatewayId: 'gw-1',
+          probeEveryMs: 20,
+          maxStalenessMs: MAX_STALENESS_MS,
+          clocks: log.clocks,
+          ...observers,
+        })),
+      logger,
+      metrics,
+      trustedProxies: ['loopback'],
+      ...ports,
+    }),
+    { logger, metrics, callers: 'none' },
+  );
+  return { app, guard };
 }
