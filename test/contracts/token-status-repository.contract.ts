@@ -1,23 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { RecordedEvent } from '@token-status/contracts';
 import { newRow, projectToken, viewOf } from '@token-status/read-model';
-import type {
-  ParkedRecord,
-  ProjectorStep,
-  Step,
-  TokenRow,
-  TokenStatusRepository,
-} from '@token-status/read-model';
+import type { ParkedRecord, Step, TokenRow, TokenStatusRepository } from '@token-status/read-model';
+import type { ReadModelPlace } from './read-model-place.js';
 import { newTokenId, TokenHistory, tokenOf } from './token-history.js';
-
-/** Where read models are made, each empty and under its own name. */
-export interface ReadModelPlace {
-  open(
-    name: string,
-    options?: { readonly onStep?: (step: ProjectorStep) => void },
-  ): Promise<TokenStatusRepository>;
-  destroy(): Promise<void>;
-}
+import { tokenSearchContract } from './token-search.contract.js';
 
 /** What every adapter of {@link TokenStatusRepository} promises. */
 export function tokenStatusRepositoryContract(
@@ -243,4 +230,6 @@ export function tokenStatusRepositoryContract(
       expect(await repository.settle('topic', 't')).toBe('t');
     });
   });
+
+  tokenSearchContract(name, makePlace);
 }

@@ -19,6 +19,8 @@ export { PROJECTOR_STEPS } from './steps.js';
 export type { ProjectorStep } from './steps.js';
 export { newRow, viewOf } from './token-row.js';
 export type { TokenRow, TokenTexts } from './token-row.js';
+export { foldName, ForeignCursor, MOST_FOUND, MOST_NAMES_READ } from './token-search.js';
+export type { DueToken, TokenPage, TokenSearch } from './token-search.js';
 export { positionOf } from './token-status-repository.js';
 export type {
   Checkpoint,

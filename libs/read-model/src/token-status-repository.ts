@@ -1,5 +1,7 @@
+import type { Instant } from '@token-status/domain';
 import type { ParkedRecord } from './parked-record.js';
 import type { TokenRow } from './token-row.js';
+import type { DueToken, TokenPage, TokenSearch } from './token-search.js';
 import type { TokenView } from './token-view.js';
 
 /** What the query side asks. */
@@ -7,6 +9,18 @@ export interface TokenStatusReads {
   get(tokenId: string): Promise<TokenView | null>;
   /** All of a user's tokens, newest first. */
   listByUser(userId: string): Promise<readonly TokenView[]>;
+  /**
+   * Tokens by what is known of them, newest first, page by page.
+   *
+   * @throws ForeignCursor for a cursor that is none, or is another query's
+   * @throws RangeError for a limit out of range
+   */
+  search(query: TokenSearch): Promise<TokenPage>;
+  /**
+   * Tokens whose disable has come to its end and still holds, as far as is known here: disabled with
+   * `until` at or before `at`, neither revoked nor expired by then. The earliest first, at most `limit`.
+   */
+  due(at: Instant, limit: number): Promise<readonly DueToken[]>;
   /**
    * The log's position up to which the read model is complete: the least, over partitions, of the
    * newest heartbeat's position whose offset the partition has passed (`precise.md` 14).

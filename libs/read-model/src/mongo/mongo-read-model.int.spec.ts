@@ -1,13 +1,17 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { MongoClient } from 'mongodb';
+import type { Filter, Sort } from 'mongodb';
 import { tokenStatusRepositoryContract } from '../../../../test/contracts/token-status-repository.contract.js';
 import { newTokenId } from '../../../../test/contracts/token-history.js';
 import { newRow } from '../token-row.js';
+import type { TokenSearch } from '../token-search.js';
 import { openMongoReadModel } from './mongo-read-model.js';
+import { dueFilter, NEWEST_FIRST, searchFilter } from './queries.js';
+import type { TokenDocument } from './queries.js';
 
 const uri = process.env.MONGODB_URI ?? '';
 
@@ -59,6 +63,68 @@ describe('a partition of the read model in MongoDB', () => {
     }
     // The server's own patience with a transaction whose client is gone is 60 s.
   }, 50_000);
+});
+
+describe('the indexes of the read model in MongoDB', () => {
+  const database = `read-model-${randomUUID().slice(0, 8)}`;
+  const now = '2030-01-01T00:00:00.000Z';
+  const acme = { accountId: 'acme', now, limit: 10 };
+  let client: MongoClient;
+  beforeAll(async () => {
+    client = await MongoClient.connect(uri);
+    // As the first release made it.
+    const tokens = client.db(database).collection('tokens');
+    await tokens.createIndexes([{ key: { 'token.accountId': 1 }, name: 'by-account' }]);
+    for (let opened = 0; opened < 2; opened++) {
+      await (await openMongoReadModel({ uri, database })).close();
+    }
+  });
+  afterAll(async () => {
+    await client.db(database).dropDatabase();
+    await client.close();
+  });
+
+  /** The stages of the plan that the server would take, and the indexes that it reads. */
+  async function plan(filter: Filter<TokenDocument>, sort: Sort): Promise<string> {
+    const { queryPlanner } = (await client
+      .db(database)
+      .collection<TokenDocument>('tokens')
+      .find(filter, { sort })
+      .explain('queryPlanner')) as { queryPlanner: { winningPlan: unknown } };
+    return JSON.stringify(queryPlanner.winningPlan);
+  }
+
+  it.each<[string, Partial<TokenSearch>, string]>([
+    ['an account', {}, 'by-account-newest'],
+    ['every account', { accountId: null }, 'newest'],
+    ['a time', { createdAfter: now, createdBefore: now }, 'by-account-newest'],
+    ['a user', { userId: 'u-1' }, 'by-user'],
+    ['a whole hint', { hint: 'abc123' }, 'by-hint|by-account-newest'],
+    ['what is disabled', { status: 'disabled' }, 'disabled-by-account-newest|by-account-newest'],
+    ['what is revoked', { status: 'revoked' }, 'revoked-by-account-newest|by-account-newest'],
+    ['what has expired', { status: 'expired' }, 'expiring-by-account-newest|by-account-newest'],
+    ['what is active', { status: 'active' }, 'by-account-newest'],
+  ])('let a search by %s read an index in the order of the answer', async (_, by, indexes) => {
+    for (const after of [null, { createdAt: now, id: 'tok_1' }]) {
+      const winning = await plan(searchFilter({ ...acme, ...by }, after), NEWEST_FIRST);
+      expect(winning).toMatch(new RegExp(`"indexName":"(${indexes})"`));
+      expect(winning).not.toMatch(/COLLSCAN|"SORT"/);
+    }
+  });
+
+  it('let ends that are due be read in their order', async () => {
+    const winning = await plan(dueFilter(now), { 'token.disabled.until': 1, _id: 1 });
+    expect(winning).toMatch(/"indexName":"due"/);
+    expect(winning).not.toMatch(/COLLSCAN|"SORT"/);
+  });
+
+  it('are made where an older release made the collection, and its own is dropped', async () => {
+    const names = (await client.db(database).collection('tokens').indexes()).map(
+      ({ name }) => name,
+    );
+    expect(names).toContain('due');
+    expect(names).not.toContain('by-account');
+  });
 });
 
 /** A TCP connection to the server that can be cut. */

@@ -1,5 +1,6 @@
 import { MongoClient, MongoServerError } from 'mongodb';
-import type { Admin, ClientSession, Collection, ServerSessionId } from 'mongodb';
+import type { Admin, ClientSession, Collection, FindCursor, ServerSessionId } from 'mongodb';
+import type { Instant } from '@token-status/domain';
 import type { BusRecord } from '@token-status/event-bus';
 import type { ParkedRecord } from '../parked-record.js';
 import type { ProjectorStep } from '../steps.js';
@@ -12,7 +13,11 @@ import type {
   Step,
   TokenStatusRepository,
 } from '../token-status-repository.js';
+import { searchIn } from '../token-search.js';
+import type { DueToken, Place, SearchSource, TokenPage, TokenSearch } from '../token-search.js';
 import type { TokenView } from '../token-view.js';
+import { dueFilter, isMissingIndex, NEWEST_FIRST, searchFilter, TOKEN_INDEXES } from './queries.js';
+import type { TokenDocument } from './queries.js';
 
 export interface MongoReadModelOptions {
   /** A replica set's; of one member too, since transactions need one. */
@@ -20,11 +25,6 @@ export interface MongoReadModelOptions {
   readonly database: string;
   /** Called between the writes of a transaction, so that a test can end the process there. */
   readonly onStep?: (step: ProjectorStep) => void;
-}
-
-interface TokenDocument extends Omit<TokenRow, 'id'> {
-  readonly _id: string;
-  readonly version: number;
 }
 
 interface CheckpointDocument {
@@ -54,6 +54,8 @@ interface SourceDocument {
 const DUPLICATE_KEY = 11000;
 /** After which a step is given up, to be tried again by whoever delivers. */
 const APPLY_TIMEOUT_MS = 15_000;
+/** A search that takes longer is ended by the server too; below the socket's own patience. */
+const SEARCH_TIMEOUT_MS = 2500;
 
 /** @throws MongoError where the database can't be reached; the caller tries again. */
 export async function openMongoReadModel(
@@ -109,10 +111,11 @@ class MongoReadModel implements TokenStatusRepository {
 
   /** Makes the collections too, which a transaction had better not. */
   async prepare(): Promise<void> {
-    await this.#tokens.createIndexes([
-      { key: { 'token.userId': 1, 'token.createdAt': -1, _id: -1 }, name: 'by-user' },
-      { key: { 'token.accountId': 1 }, name: 'by-account' },
-    ]);
+    await this.#tokens.createIndexes([...TOKEN_INDEXES]);
+    // Of the first release; another one serves what it served.
+    await this.#tokens.dropIndex('by-account').catch((fault: unknown) => {
+      if (!isMissingIndex(fault)) throw fault;
+    });
     await this.#parked.createIndexes([{ key: { tokenId: 1, offset: 1 }, name: 'by-token' }]);
     await this.advance(new Map([[0, 0]]));
   }
@@ -124,9 +127,59 @@ class MongoReadModel implements TokenStatusRepository {
 
   async listByUser(userId: string): Promise<readonly TokenView[]> {
     const found = await this.#tokens
-      .find({ 'token.userId': userId }, { sort: { 'token.createdAt': -1, _id: -1 } })
+      .find({ 'token.userId': userId }, { sort: NEWEST_FIRST })
       .toArray();
     return found.map((document) => viewOf(toRow(document))).filter((view) => view !== null);
+  }
+
+  search(query: TokenSearch): Promise<TokenPage> {
+    return searchIn(this.#searchSource, query);
+  }
+
+  readonly #searchSource: SearchSource = {
+    rows: async (query, after, limit) =>
+      (await this.#find(query, after, limit).toArray()).map(toRow),
+    names: async (query, after, limit) => {
+      const found = await this.#find(query, after, limit)
+        .project<{ _id: string; token: { createdAt: Instant }; texts: { name: string | null } }>({
+          'token.createdAt': 1,
+          'texts.name': 1,
+        })
+        .toArray();
+      return found.map(({ _id, token, texts }) => ({
+        id: _id,
+        createdAt: token.createdAt,
+        name: texts.name,
+      }));
+    },
+    load: (ids) => this.load(ids),
+  };
+
+  #find(query: TokenSearch, after: Place | null, limit: number): FindCursor<TokenDocument> {
+    return this.#tokens.find(searchFilter(query, after), {
+      sort: NEWEST_FIRST,
+      limit,
+      batchSize: limit + 1,
+      maxTimeMS: SEARCH_TIMEOUT_MS,
+    });
+  }
+
+  async due(at: Instant, limit: number): Promise<readonly DueToken[]> {
+    const found = await this.#tokens
+      .find(dueFilter(at), {
+        sort: { 'token.disabled.until': 1, _id: 1 },
+        limit,
+        maxTimeMS: SEARCH_TIMEOUT_MS,
+      })
+      .project<{ _id: string; token: { disabled: { version: number; until: Instant } } }>({
+        'token.disabled': 1,
+      })
+      .toArray();
+    return found.map(({ _id, token: { disabled } }) => ({
+      tokenId: _id,
+      disabledAtVersion: disabled.version,
+      until: disabled.until,
+    }));
   }
 
   async position(): Promise<number> {

@@ -1,4 +1,5 @@
 import Database from 'libsql';
+import type { Instant } from '@token-status/domain';
 import type { ParkedRecord } from '../parked-record.js';
 import type { ProjectorStep } from '../steps.js';
 import { viewOf } from '../token-row.js';
@@ -10,7 +11,10 @@ import type {
   Step,
   TokenStatusRepository,
 } from '../token-status-repository.js';
+import { searchIn } from '../token-search.js';
+import type { DueToken, Place, SearchSource, TokenPage, TokenSearch } from '../token-search.js';
 import type { TokenView } from '../token-view.js';
+import { dueWhere, NEWEST_FIRST, searchWhere, TOKEN_INDEXES } from './queries.js';
 
 export interface SqliteReadModelOptions {
   /** Made where it is missing; its folder must be there. */
@@ -30,7 +34,7 @@ const SCHEMA = `
     row TEXT NOT NULL
   ) STRICT;
   CREATE INDEX IF NOT EXISTS tokens_by_user ON tokens (user_id, created_at DESC, id DESC);
-  CREATE INDEX IF NOT EXISTS tokens_by_account ON tokens (account_id);
+  ${TOKEN_INDEXES}
   CREATE TABLE IF NOT EXISTS checkpoints (
     partition INTEGER PRIMARY KEY,
     next_offset TEXT,
@@ -84,9 +88,40 @@ class SqliteReadModel implements TokenStatusRepository {
   }
 
   async listByUser(userId: string): Promise<readonly TokenView[]> {
-    return this.#rows('WHERE user_id = ? ORDER BY created_at DESC, id DESC', [userId])
+    return this.#rows(`WHERE user_id = ? ${NEWEST_FIRST}`, [userId])
       .map(viewOf)
       .filter((view) => view !== null);
+  }
+
+  search(query: TokenSearch): Promise<TokenPage> {
+    return searchIn(this.#searchSource, query);
+  }
+
+  readonly #searchSource: SearchSource = {
+    rows: async (query, after, limit) => {
+      const { where, parameters } = searchWhere(query, after);
+      return this.#rows(`${where} ${NEWEST_FIRST} LIMIT ?`, [...parameters, limit]);
+    },
+    names: async (query, after, limit) => {
+      const { where, parameters } = searchWhere(query, after);
+      return this.#db
+        .prepare(
+          `SELECT id, created_at AS createdAt, json_extract(row, '$.texts.name') AS name
+             FROM tokens ${where} ${NEWEST_FIRST} LIMIT ?`,
+        )
+        .all(...parameters, limit) as (Place & { name: string | null })[];
+    },
+    load: (ids) => this.load(ids),
+  };
+
+  async due(at: Instant, limit: number): Promise<readonly DueToken[]> {
+    return this.#db
+      .prepare(
+        `SELECT id AS tokenId, json_extract(row, '$.token.disabled.version') AS disabledAtVersion,
+             json_extract(row, '$.token.disabled.until') AS until
+           FROM tokens ${dueWhere} LIMIT ?`,
+      )
+      .all(at, at, limit) as DueToken[];
   }
 
   async position(): Promise<number> {
@@ -175,7 +210,7 @@ class SqliteReadModel implements TokenStatusRepository {
     if (this.#db.open) this.#db.close();
   }
 
-  #rows(where: string, parameters: readonly string[]): TokenRow[] {
+  #rows(where: string, parameters: readonly (string | number)[]): TokenRow[] {
     const found = this.#db.prepare(`SELECT row FROM tokens ${where}`).all(...parameters);
     return (found as { row: string }[]).map(({ row }) => JSON.parse(row) as TokenRow);
   }
