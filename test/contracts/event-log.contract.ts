@@ -97,6 +97,30 @@ export function eventLogContract(name: string, make: () => Promise<LogUnderTest>
       expect(commits).toEqual([10]);
     });
 
+    it('folds each event once, however many tags the commands that wait together have', async () => {
+      const log = await open();
+      const counting = { name: 'counting', initial: 0, evolve: (events: number) => events + 1 };
+      const ask = async (tags: string[]): Promise<number> => {
+        const decided = await log.decideAndAppend({
+          commandId: newCommandId(),
+          tags,
+          fold: counting,
+          decide: () => [],
+        });
+        return decided.kind === 'unchanged' ? decided.state : -1;
+      };
+      await log.decideAndAppend({
+        commandId: newCommandId(),
+        tags: [],
+        fold: counting,
+        decide: () => [{ type: 'Shared', schemaVersion: 1, tags: ['shared'], data: {} }],
+      });
+      // The first and the last rest on the same event, and more tags than one query has are between them.
+      const others = Array.from({ length: 505 }, (_, n) => [`a${n}`, `b${n}`]);
+      const states = await Promise.all([['shared', 'x'], ...others, ['shared', 'y']].map(ask));
+      expect([states[0], states[1], states.at(-1)]).toEqual([1, 0, 1]);
+    });
+
     it('records nothing for what already holds', async () => {
       const log = await open();
       await take(log, 'a', 'anna');
@@ -493,6 +517,30 @@ export function eventLogContract(name: string, make: () => Promise<LogUnderTest>
       expect(await checkpoints.store('relay', 20, 1)).toBe(false);
       expect(await checkpoints.load('relay')).toBe(12);
     });
+
+    it('settles a plan once: all who race for a key get the same, and other keys have their own', async () => {
+      const [a, b] = [(await open()).store.plans, (await open()).store.plans];
+      const of = (key: string) => ({ caller: 'service:s', key });
+      expect(await a.find(of('k'))).toBeNull();
+      const settled = await Promise.all(
+        Array.from({ length: 16 }, (_, n) =>
+          (n % 2 === 0 ? a : b).settle({ ...of('k'), items: [`of ${n}`, 'more'] }),
+        ),
+      );
+      const [first] = settled;
+      expect(first?.items).toHaveLength(2);
+      for (const each of settled) expect(each).toEqual(first);
+      expect(await b.find(of('k'))).toEqual(first);
+      expect(await b.settle({ ...of('l'), items: [] })).toEqual({
+        ...of('l'),
+        items: [],
+      });
+      const other = { caller: 'service:t', key: 'k' };
+      expect(await a.find(other)).toBeNull();
+      const many = Array.from({ length: 10_000 }, (_, n) => `tok_${String(n).padStart(32, '0')}`);
+      await a.settle({ ...other, items: many });
+      expect((await b.find(other))?.items).toEqual(many);
+    });
   });
 }
 
@@ -584,6 +632,7 @@ const boundTo = (store: LogStore): LogStore => ({
   epoch: store.epoch,
   leases: store.leases,
   checkpoints: store.checkpoints,
+  plans: store.plans,
   fence: () => store.fence(),
   commit: (batch) => store.commit(batch),
   read: (after, limit, options) => store.read(after, limit, options),

@@ -1,5 +1,5 @@
 import type { RecordedEvent } from '@token-status/contracts';
-import type { Checkpoints, CommandKey, Head, Leases, ReadOptions } from './log-store.js';
+import type { Checkpoints, CommandKey, Head, Leases, Plans, ReadOptions } from './log-store.js';
 
 /**
  * The event log as commands and readers use it: decide-and-append on what the log says (decision 2),
@@ -44,6 +44,9 @@ export interface EventLog {
   /** For those who tail the log: who of several is at work, and how far they have come. */
   readonly leases: Leases;
   readonly checkpoints: Checkpoints;
+
+  /** For commands of many parts: which they are. */
+  readonly plans: Plans;
 
   /** Waits for the commit in hand; commands that still wait are refused. */
   close(): Promise<void>;

@@ -40,6 +40,7 @@ export interface LogStore {
 
   readonly leases: Leases;
   readonly checkpoints: Checkpoints;
+  readonly plans: Plans;
 
   close(): Promise<void>;
 }
@@ -90,6 +91,22 @@ export interface Leases {
   acquire(name: string, holder: string, ttlMs: number): Promise<number | null>;
   /** Ends one's own lease at once; a no-op when it is another's by now. */
   release(name: string, holder: string): Promise<void>;
+}
+
+/**
+ * What a command of many parts is about, settled before its first part (`precise.md` 7): whoever repeats
+ * it goes by the same items, whatever is there by then. Unique by caller and key; kept for ever, as the
+ * outcomes are.
+ */
+export interface Plan extends Pick<CommandKey, 'caller' | 'key'> {
+  readonly items: readonly string[];
+}
+
+export interface Plans {
+  /** Null where none was settled, as far as is known here. */
+  find(key: Pick<CommandKey, 'caller' | 'key'>): Promise<Plan | null>;
+  /** Keeps a plan unless there is one already. @returns the one that holds: all who race get the same. */
+  settle(plan: Plan): Promise<Plan>;
 }
 
 /** How far somebody has come in the log. */

@@ -46,6 +46,18 @@ export interface LogObserver {
 type AnySubmission = Submission<unknown, unknown>;
 type AnyDecided = Decided<unknown, unknown>;
 
+/** A command whose key was answered before. */
+interface Repeat {
+  readonly submission: AnySubmission;
+  readonly outcome: StoredOutcome;
+}
+
+/** A command as of a position. */
+interface Then {
+  readonly submission: AnySubmission;
+  readonly position: number;
+}
+
 interface Waiting {
   readonly submission: AnySubmission;
   readonly foldKey: string;
@@ -409,19 +421,25 @@ export class LogWriter {
     for (const outcome of await this.#store.outcomes(keys)) outcomes.set(nameOf(outcome), outcome);
     if (outcomes.size === 0) return open;
     // A key that many ask for at once is made ready once: its answer is the same for all of the same kind.
-    const answers = new Map<string, Promise<AnyDecided>>();
-    await Promise.all(
-      open.map(async (waiting) => {
-        const { submission, foldKey } = waiting;
-        const { key } = submission;
-        const outcome = key && outcomes.get(nameOf(key));
-        if (!outcome) return;
-        const same = JSON.stringify([nameOf(key), key.fingerprint, foldKey]);
-        let answer = answers.get(same);
-        if (!answer) answers.set(same, (answer = this.#answerAgain(submission, outcome)));
-        await settleWith(waiting, answer);
-      }),
-    );
+    const repeats = new Map<string, Repeat & { readonly waiting: Waiting[] }>();
+    for (const waiting of open) {
+      const { submission, foldKey } = waiting;
+      const { key } = submission;
+      const outcome = key && outcomes.get(nameOf(key));
+      if (!outcome) continue;
+      const same = JSON.stringify([nameOf(key), key.fingerprint, foldKey]);
+      const repeat = repeats.get(same);
+      if (repeat) repeat.waiting.push(waiting);
+      else repeats.set(same, { submission, outcome, waiting: [waiting] });
+    }
+    const answers = await this.#answersAgain([...repeats.values()]);
+    for (const repeat of repeats.values()) {
+      const answer = answers.get(repeat);
+      for (const waiting of repeat.waiting) {
+        if (answer instanceof Error) waiting.fail(answer);
+        else if (answer) waiting.answer(answer);
+      }
+    }
     return open.filter((waiting) => !waiting.settled);
   }
 
@@ -442,32 +460,61 @@ export class LogWriter {
         events.push(event);
       }
       const position = first.position + events.length - 1;
-      await settleWith(waiting, this.#asOf(submission, events, position));
+      const [answer] = await this.#asOf([{ submission, events, position }]);
+      if (answer instanceof Error) waiting.fail(answer);
+      else if (answer) waiting.answer(answer);
     }
   }
 
-  async #answerAgain(submission: AnySubmission, outcome: StoredOutcome): Promise<AnyDecided> {
-    if (outcome.fingerprint !== submission.key?.fingerprint) return { kind: 'key-reused' };
-    if (outcome.result === 'refused') {
-      return { kind: 'refused', repeated: true, refusal: outcome.refusal };
+  /** First answers, made again with few queries: a bulk command that is repeated has thousands. */
+  async #answersAgain<R extends Repeat>(
+    repeats: readonly R[],
+  ): Promise<ReadonlyMap<R, AnyDecided | Error>> {
+    const answers = new Map<R, AnyDecided | Error>();
+    const decided: (Then & { readonly repeat: R; readonly ids: readonly string[] })[] = [];
+    for (const repeat of repeats) {
+      const { submission, outcome } = repeat;
+      if (outcome.fingerprint !== submission.key?.fingerprint) {
+        answers.set(repeat, { kind: 'key-reused' });
+      } else if (outcome.result === 'refused') {
+        answers.set(repeat, { kind: 'refused', repeated: true, refusal: outcome.refusal });
+      } else {
+        const { commandId, events, position } = outcome;
+        const ids = Array.from({ length: events }, (_, n) => eventIdOf(commandId, n));
+        decided.push({ repeat, ids, submission, position });
+      }
     }
-    const ids = Array.from({ length: outcome.events }, (_, n) => eventIdOf(outcome.commandId, n));
-    const events = ids.length > 0 ? await this.#store.readByIds(ids) : [];
-    return this.#asOf(submission, events, outcome.position);
+    const ids = decided.flatMap((each) => each.ids);
+    const events = new Map<string, RecordedEvent>();
+    for (let from = 0; from < ids.length; from += PAGE) {
+      const read = await this.#store.readByIds(ids.slice(from, from + PAGE));
+      for (const event of read) events.set(event.id, event);
+    }
+    const made = await this.#asOf(
+      decided.map((each) => ({ ...each, events: each.ids.flatMap((id) => events.get(id) ?? []) })),
+    );
+    decided.forEach(({ repeat }, n) => {
+      const answer = made[n];
+      if (answer) answers.set(repeat, answer);
+    });
+    return answers;
   }
 
-  /** The first answer, made again from the log as it was then. */
+  /** Answers, each from the log as it was then; or how a fold failed, which is its own command's fault. */
   async #asOf(
-    { fold, tags }: AnySubmission,
-    events: readonly RecordedEvent[],
-    position: number,
-  ): Promise<AnyDecided> {
-    const entry: CachedFold = { key: '', fold, tags, state: fold.initial };
-    const broken = await foldAll(this.#store, [entry], position);
-    const fault = broken.get(entry);
-    if (fault) throw new BrokenFold(fault);
-    const kind = events.length > 0 ? 'recorded' : 'unchanged';
-    return { kind, repeated: true, events, state: entry.state, position };
+    those: readonly (Then & { readonly events: readonly RecordedEvent[] })[],
+  ): Promise<readonly (AnyDecided | Error)[]> {
+    const entries = those.map(({ submission: { fold, tags }, position }) => ({
+      ...{ key: '', fold, tags, state: fold.initial },
+      upTo: position,
+    }));
+    const newest = those.reduce((most, { position }) => Math.max(most, position), 0);
+    const broken = await foldAll(this.#store, entries, newest);
+    return those.map(({ events, position }, n) => {
+      const entry = entries[n] ?? unreachable();
+      const kind = events.length > 0 ? 'recorded' : 'unchanged';
+      return broken.get(entry) ?? { kind, repeated: true, events, state: entry.state, position };
+    });
   }
 
   #yield(): Promise<void> {
@@ -481,42 +528,25 @@ export class LogWriter {
   }
 }
 
-/** A fold that can't take what is in the log: its own command's fault, and no reason to try again. */
-class BrokenFold extends Error {
-  constructor(readonly fault: Error) {
-    super('a fold threw', { cause: fault });
-  }
-}
-
-/** @throws what the store failed with; a fold's fault is told to its command, and fails no other. */
-async function settleWith(waiting: Waiting, again: Promise<AnyDecided>): Promise<void> {
-  try {
-    waiting.answer(await again);
-  } catch (fault) {
-    if (!(fault instanceof BrokenFold)) throw fault;
-    waiting.fail(fault.fault);
-  }
-}
-
-/** Folds each entry's events up to a position, with few queries; a fold that throws breaks only its own. */
+/**
+ * Folds each entry's events up to a position, or to its own where that comes before, with few queries; a
+ * fold that throws breaks only its own.
+ */
 async function foldAll(
   store: LogStore,
-  entries: readonly CachedFold[],
+  entries: readonly Folding[],
   upTo: number,
 ): Promise<Map<CachedFold, Error>> {
   const broken = new Map<CachedFold, Error>();
-  const byTag = new Map<string, CachedFold[]>();
-  for (const entry of entries) {
-    for (const tag of entry.tags) byTag.set(tag, [...(byTag.get(tag) ?? []), entry]);
-  }
-  // An entry's tags must be in one query, or its events come out of order.
-  for (const tags of chunksOfTags(entries)) {
+  // An entry's tags must be in one query, or its events come out of order; and in one only, or they come twice.
+  for (const byTag of chunksByTag(entries)) {
+    const tags = [...byTag.keys()];
     for (let after = 0; after < upTo;) {
       const events = await store.read(after, PAGE, { tags, upTo });
       for (const event of events) {
         const touched = new Set(event.tags.flatMap((tag) => byTag.get(tag) ?? []));
         for (const entry of touched) {
-          if (broken.has(entry) || !entry.tags.some((tag) => tags.includes(tag))) continue;
+          if (broken.has(entry) || event.position > (entry.upTo ?? upTo)) continue;
           try {
             entry.state = entry.fold.evolve(entry.state, event);
           } catch (fault) {
@@ -532,14 +562,22 @@ async function foldAll(
   return broken;
 }
 
-function chunksOfTags(entries: readonly CachedFold[]): string[][] {
-  const chunks: Set<string>[] = [];
-  for (const { tags } of entries) {
+type Folding = CachedFold & { readonly upTo?: number };
+
+function chunksByTag(entries: readonly Folding[]): ReadonlyMap<string, readonly Folding[]>[] {
+  const chunks: Map<string, Folding[]>[] = [];
+  for (const entry of entries) {
+    const { tags } = entry;
     let chunk = chunks.at(-1);
-    if (!chunk || chunk.size + tags.length > MAX_TAGS) chunks.push((chunk = new Set()));
-    for (const tag of tags) chunk.add(tag);
+    if (!chunk || chunk.size + tags.length > MAX_TAGS)
+      chunks.push((chunk = new Map<string, Folding[]>()));
+    for (const tag of tags) {
+      const those = chunk.get(tag);
+      if (those) those.push(entry);
+      else chunk.set(tag, [entry]);
+    }
   }
-  return chunks.map((chunk) => [...chunk]);
+  return chunks;
 }
 
 /** Gives a command's drafts their ids, positions and hashes. */

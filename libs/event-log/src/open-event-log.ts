@@ -56,6 +56,7 @@ export function openEventLog(store: LogStore, options: EventLogOptions = {}): Ev
     fence: () => store.fence(),
     leases: store.leases,
     checkpoints: store.checkpoints,
+    plans: store.plans,
     close: async () => {
       await writer.close();
       await store.close();

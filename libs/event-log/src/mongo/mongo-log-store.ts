@@ -11,6 +11,8 @@ import type {
   Head,
   Leases,
   LogStore,
+  Plan,
+  Plans,
   ReadOptions,
   StoredOutcome,
 } from '../log-store.js';
@@ -101,6 +103,7 @@ async function epochOf(db: Db): Promise<string> {
 class MongoLogStore implements LogStore {
   readonly leases: Leases;
   readonly checkpoints: Checkpoints;
+  readonly plans: Plans;
   readonly #client: MongoClient;
   readonly #events: Collection<EventDocument>;
   readonly #outcomes: Collection<StoredOutcome>;
@@ -124,6 +127,7 @@ class MongoLogStore implements LogStore {
     this.#fences = db.collection('fences');
     this.leases = mongoLeases(db);
     this.checkpoints = mongoCheckpoints(db);
+    this.plans = mongoPlans(db);
     this.#wakeUps = new AppendWakeUps(this.#events, onFault);
     this.#transactions = new WriterTransactions(client, db);
   }
@@ -210,12 +214,7 @@ class MongoLogStore implements LogStore {
   async outcomes(keys: readonly CommandKey[]): Promise<readonly StoredOutcome[]> {
     if (keys.length === 0) return [];
     return this.#inSession((session) =>
-      this.#outcomes
-        .find(
-          { $or: keys.map(({ caller, key }) => ({ caller, key })) },
-          { projection: { _id: 0 }, session },
-        )
-        .toArray(),
+      this.#outcomes.find({ $or: byCaller(keys) }, { projection: { _id: 0 }, session }).toArray(),
     );
   }
 
@@ -257,6 +256,17 @@ class MongoLogStore implements LogStore {
     const time = session.operationTime;
     if (time && (!this.#written || time.greaterThan(this.#written))) this.#written = time;
   }
+}
+
+/** One clause for each caller: a clause for each key is planned one by one, and a bulk command has thousands. */
+function byCaller(keys: readonly CommandKey[]): { caller: string; key: { $in: string[] } }[] {
+  const callers = new Map<string, string[]>();
+  for (const { caller, key } of keys) {
+    const own = callers.get(caller);
+    if (own) own.push(key);
+    else callers.set(caller, [key]);
+  }
+  return [...callers].map(([caller, own]) => ({ caller, key: { $in: own } }));
 }
 
 const toDocument = ({ position, ...event }: RecordedEvent): EventDocument => ({
@@ -477,6 +487,34 @@ function mongoCheckpoints(db: Db): Checkpoints {
         if (isServerError(fault, DUPLICATE_KEY)) return false;
         throw fault;
       }
+    },
+  };
+}
+
+function mongoPlans(db: Db): Plans {
+  const plans = db.collection<{ _id: { caller: string; key: string }; items: readonly string[] }>(
+    'plans',
+  );
+  const find: Plans['find'] = async ({ caller, key }) => {
+    const found = await plans.findOne({ _id: { caller, key } });
+    return found && { caller, key, items: found.items };
+  };
+  return {
+    find,
+    async settle({ caller, key, items }): Promise<Plan> {
+      try {
+        await plans.updateOne(
+          { _id: { caller, key } },
+          { $setOnInsert: { items: [...items] } },
+          { upsert: true },
+        );
+      } catch (fault) {
+        // Somebody else's came in at the same moment.
+        if (!isServerError(fault, DUPLICATE_KEY)) throw fault;
+      }
+      const held = await find({ caller, key });
+      if (!held) throw new Error('a plan that was settled is not there');
+      return held;
     },
   };
 }

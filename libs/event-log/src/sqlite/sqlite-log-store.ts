@@ -9,6 +9,8 @@ import type {
   Head,
   Leases,
   LogStore,
+  Plan,
+  Plans,
   ReadOptions,
   StoredOutcome,
 } from '../log-store.js';
@@ -46,6 +48,9 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS checkpoints (
     name TEXT PRIMARY KEY, position INTEGER NOT NULL, term INTEGER NOT NULL
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS plans (
+    caller TEXT NOT NULL, key TEXT NOT NULL, items TEXT NOT NULL, PRIMARY KEY (caller, key)
+  ) STRICT, WITHOUT ROWID;
 `;
 
 /**
@@ -117,6 +122,7 @@ const statementsOf = (db: Database.Database) => ({
 class SqliteLogStore implements LogStore {
   readonly leases: Leases;
   readonly checkpoints: Checkpoints;
+  readonly plans: Plans;
   readonly #db: Database.Database;
   readonly #statements: ReturnType<typeof statementsOf>;
   readonly #pollMs: number;
@@ -134,6 +140,7 @@ class SqliteLogStore implements LogStore {
     this.#pollMs = pollMs;
     this.leases = sqliteLeases(db);
     this.checkpoints = sqliteCheckpoints(db);
+    this.plans = sqlitePlans(db);
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- a fault of the driver must reject
@@ -336,6 +343,29 @@ function sqliteCheckpoints(db: Database.Database): Checkpoints {
         )
         .run({ name, position, term });
       return changes > 0;
+    },
+  };
+}
+
+function sqlitePlans(db: Database.Database): Plans {
+  const find = ({ caller, key }: Pick<Plan, 'caller' | 'key'>): Plan | null => {
+    const row = db
+      .prepare('SELECT items FROM plans WHERE caller = ? AND key = ?')
+      .get(caller, key) as { items: string } | undefined;
+    return row ? { caller, key, items: JSON.parse(row.items) as string[] } : null;
+  };
+  return {
+    // eslint-disable-next-line @typescript-eslint/require-await -- a fault of the driver must reject
+    find: async (key) => find(key),
+    // eslint-disable-next-line @typescript-eslint/require-await -- a fault of the driver must reject
+    async settle(plan) {
+      const { caller, key, items } = plan;
+      db.prepare('INSERT OR IGNORE INTO plans VALUES (?, ?, ?)').run(
+        caller,
+        key,
+        JSON.stringify(items),
+      );
+      return find(plan) ?? plan;
     },
   };
 }
