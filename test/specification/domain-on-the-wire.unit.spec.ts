@@ -89,6 +89,8 @@ describe('the lists that both rooms hold', () => {
 describe('a refusal of the domain', () => {
   // The statuses of the API's page; `satisfies` makes a code that is not listed an error of types.
   const statuses = {
+    unauthenticated: 401,
+    'token-disabled': 401,
     'time-not-ahead': 400,
     'privilege-missing': 403,
     'scope-missing': 403,

@@ -146,6 +146,8 @@ const nothing: Decision = [];
 
 /** The rules of the domain, one command after another. Pure: the same state and command, the same decision. */
 export function decide(tokens: Tokens, command: TokenCommand): Decision {
+  const inactive = askedWith(tokens, command);
+  if (inactive) return inactive;
   switch (command.type) {
     case 'AddToken':
       return add(tokens, command);
@@ -160,6 +162,18 @@ export function decide(tokens: Tokens, command: TokenCommand): Decision {
     case 'EnableTokenWhenDue':
       return enableWhenDue(tokens, command);
   }
+}
+
+/**
+ * Rule 10: who asks with an API token can do nothing once that is not active, and so can't enable it
+ * either. It must be among the tokens that the decision knows, or it counts as one that is not there.
+ */
+function askedWith(tokens: Tokens, command: TokenCommand): Refusal | null {
+  if (!('caller' in command) || command.caller.tokenId === undefined) return null;
+  const token = tokens.get(command.caller.tokenId);
+  const status = token ? statusOf(token, command.at) : 'revoked';
+  if (status === 'active') return null;
+  return refuse(status === 'disabled' ? 'token-disabled' : 'unauthenticated');
 }
 
 /** Rule 7: at most so many tokens that are not revoked, each name once among them. */

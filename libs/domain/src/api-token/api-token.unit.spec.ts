@@ -699,6 +699,46 @@ describe('rule 13: a stranger learns nothing (the domain: one refusal for what i
   });
 });
 
+describe('rule 10: who asks with an API token', () => {
+  const own: Caller = { ...alice, tokenId: tokenId(1) };
+  const second = tokenAdded({ tokenId: tokenId(2), name: 'sealed-second' });
+
+  it('manages the tokens of its user, itself included, while it is active', () => {
+    given(tokenAdded(), second)
+      .when(renameToken({ caller: own, tokenId: tokenId(2), name: 'sealed-new' }))
+      .then([
+        tokenRenamed(2, {
+          tokenId: tokenId(2),
+          name: 'sealed-new',
+          by: { kind: 'user', id: 'u-alice' },
+        }),
+      ]);
+    for (const command of onAToken) {
+      expect(decide([tokenAdded()].reduce<Tokens>(evolve, noTokens), command(own))).toBeInstanceOf(
+        Array,
+      );
+    }
+  });
+
+  it.each<[string, TokenEvent[], 'token-disabled' | 'unauthenticated']>([
+    ['disabled', [tokenAdded(), tokenDisabled(2)], 'token-disabled'],
+    ['revoked', [tokenAdded(), tokenRevoked(2)], 'unauthenticated'],
+    ['expired', [tokenAdded({ expiresAt: at(1) })], 'unauthenticated'],
+    ['not there', [], 'unauthenticated'],
+  ])('can do nothing at all once that is %s', (_, history, code) => {
+    for (const command of onAToken) {
+      for (const id of [tokenId(1), tokenId(2)]) {
+        given(second, ...history)
+          .when({ ...command(own, id), at: at(60) })
+          .then(refuse(code));
+      }
+    }
+    given(second, ...history)
+      .when(addToken({ caller: own, tokenId: tokenId(3), at: at(60), name: 'sealed-third' }))
+      .then(refuse(code));
+  });
+});
+
 describe('folding a history', () => {
   it.each<[string, TokenEvent[]]>([
     ['an event of a token that was not added', [tokenDisabled(1)]],

@@ -1,4 +1,4 @@
-import { refuse } from './refusals.js';
+import { isRefusal, refuse } from './refusals.js';
 import type { Refusal } from './refusals.js';
 
 /** On whose behalf a token is disabled, lowest first (rule 4). */
@@ -24,6 +24,8 @@ export interface Caller {
   readonly accountId: string | null;
   readonly privileges: ReadonlySet<Privilege>;
   readonly scopes: ReadonlySet<Scope>;
+  /** The API token that it asks with (rule 10), which must be active when that is decided. */
+  readonly tokenId?: string | undefined;
 }
 
 /** Whose a token is. */
@@ -32,7 +34,8 @@ export interface Owner {
   readonly accountId: string;
 }
 
-export type Action = 'read' | 'change';
+/** `audit` is reading the history: what `read` permits, and for a service with `audit:read` nothing else. */
+export type Action = 'read' | 'audit' | 'change';
 
 /**
  * The highest authority that a caller has over an owner's tokens (rules 3 and 22), or why none.
@@ -44,7 +47,8 @@ export function authorityOver(caller: Caller, owner: Owner, action: Action): Aut
   if (caller.kind === 'service') {
     if (caller.scopes.has('tokens:security')) return 'security';
     if (caller.scopes.has('tokens:write')) return 'administrator';
-    if (action === 'read' && caller.scopes.has('tokens:read')) return 'administrator';
+    if (action !== 'change' && caller.scopes.has('tokens:read')) return 'administrator';
+    if (action === 'audit' && caller.scopes.has('audit:read')) return 'administrator';
     return refuse('scope-missing');
   }
   if (caller.accountId !== owner.accountId) return refuse('token-unknown');
@@ -54,6 +58,33 @@ export function authorityOver(caller: Caller, owner: Owner, action: Action): Aut
   if (caller.privileges.has('Account Administration')) return 'administrator';
   return caller.id === owner.userId ? 'owner' : refuse('token-unknown');
 }
+
+/** Whose tokens a caller reaches: one user's of an account, all of an account, or (null) everybody's. */
+export interface Sight {
+  readonly accountId: string | null;
+  readonly userId: string | null;
+}
+
+/**
+ * How far a caller's eyes reach where no single token is named: in a search, a bulk command, the
+ * stream. It holds exactly the owners for whom {@link authorityOver} gives an authority.
+ */
+export function sightOf(caller: Caller, action: Action): Sight | Refusal {
+  if (caller.kind === 'service') {
+    const anybody = authorityOver(caller, { userId: '', accountId: '' }, action);
+    return isRefusal(anybody) ? anybody : { accountId: null, userId: null };
+  }
+  // Without an account there is nobody whom it could see: as with a token of another's, nothing is there.
+  if (caller.accountId === null || !caller.privileges.has('API Access')) {
+    return refuse('privilege-missing');
+  }
+  const administers = caller.privileges.has('Account Administration');
+  return { accountId: caller.accountId, userId: administers ? null : caller.id };
+}
+
+export const sees = (sight: Sight, owner: Owner): boolean =>
+  (sight.accountId === null || sight.accountId === owner.accountId) &&
+  (sight.userId === null || sight.userId === owner.userId);
 
 /**
  * The authority that a change is made on: the highest that the caller has, or a lower one that it

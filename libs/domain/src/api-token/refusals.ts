@@ -1,5 +1,7 @@
 /** Every way in which a command can be refused; `contracts` gives each its HTTP status and words. */
 export type RefusalCode =
+  | 'unauthenticated'
+  | 'token-disabled'
   | 'token-unknown'
   | 'privilege-missing'
   | 'scope-missing'
