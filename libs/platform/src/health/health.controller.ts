@@ -3,12 +3,14 @@ import type { FastifyReply } from 'fastify';
 import { Public } from '../identity/caller.guard.js';
 import { METRICS_CONTENT_TYPE } from '../metrics/metrics.js';
 import type { Metrics } from '../metrics/metrics.js';
+import { Unlimited } from '../server/rate-limits.js';
 import { METRICS } from '../server/tokens.js';
 import { Readiness } from './readiness.js';
 import type { ReadinessReport } from './readiness.js';
 
 /** For the operator's machinery: no caller identity, nothing cached, nothing secret. */
 @Public()
+@Unlimited()
 @Controller()
 export class HealthController {
   constructor(

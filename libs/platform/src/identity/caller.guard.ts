@@ -3,6 +3,7 @@ import type { CanActivate, CustomDecorator, ExecutionContext } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { annotateRequest } from '../logging/request-context.js';
+import { Problem } from '../problem/problem.js';
 import type { Caller } from './caller.js';
 import type { CallerAuthentication } from './token-verifier.js';
 
@@ -22,7 +23,11 @@ export const Public = (): CustomDecorator<symbol> => SetMetadata(PUBLIC, true);
 export class CallerGuard implements CanActivate {
   private readonly reflector = new Reflector();
 
-  constructor(private readonly authentication: CallerAuthentication) {}
+  constructor(
+    private readonly authentication: CallerAuthentication,
+    /** Of those who fail: who guesses is slowed down. */
+    private readonly limiter: { count(request: FastifyRequest): Promise<void> } | null = null,
+  ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const isPublic = this.reflector.getAllAndOverride<boolean | undefined>(PUBLIC, [
@@ -31,7 +36,12 @@ export class CallerGuard implements CanActivate {
     ]);
     if (isPublic === true) return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    request.caller = await this.authentication.authenticate(request.headers.authorization);
+    try {
+      request.caller = await this.authentication.authenticate(request.headers.authorization);
+    } catch (refused) {
+      if (refused instanceof Problem && refused.status === 401) await this.limiter?.count(request);
+      throw refused;
+    }
     annotateRequest({ callerId: request.caller.id });
     return true;
   }

@@ -12,6 +12,8 @@ export interface Caller {
   readonly userName: string | null;
   readonly privileges: ReadonlySet<Privilege>;
   readonly scopes: ReadonlySet<string>;
+  /** The API token that it presented, in an app that takes such beside access tokens. */
+  readonly tokenId?: string;
 }
 
 /** The claims are signed, but aren't what a caller's must be. */

@@ -3,6 +3,7 @@ import type { CallerAuthentication } from '../identity/token-verifier.js';
 import type { Logger } from '../logging/logger.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { ProblemTable } from '../problem/problem.js';
+import type { RateLimits } from './rate-limits.js';
 
 export interface AppOptions {
   readonly logger: Logger;
@@ -17,6 +18,8 @@ export interface AppOptions {
   readonly readiness?: Readiness;
   /** The app's problems; it gives the titles of the platform's own too. */
   readonly problems?: ProblemTable;
+  /** Default none. */
+  readonly rateLimits?: RateLimits;
   /** Default 64 KiB. */
   readonly bodyLimitBytes?: number;
   /** A request must have come in whole after this long. Default 30 s. */

@@ -16,6 +16,7 @@ import { drain } from './drain.js';
 import { readJsonBodies } from './json-body.js';
 import { refuseOtherMethods } from './other-methods.js';
 import { PlatformModule } from './platform.module.js';
+import { RateLimiter } from './rate-limits.js';
 
 export interface App {
   readonly nest: NestFastifyApplication;
@@ -62,9 +63,11 @@ export async function createApp(module: Type | DynamicModule, options: AppOption
     options.metrics === undefined ? undefined : requestMetrics(options.metrics),
   );
   refuseOtherMethods(fastify, options.problems ?? {});
+  const limiter = options.rateLimits ? new RateLimiter(options.rateLimits) : null;
+  await limiter?.on(fastify);
 
   const nest = await NestFactory.create<NestFastifyApplication>(
-    PlatformModule.around(module, options, readiness),
+    PlatformModule.around(module, options, readiness, limiter),
     adapter,
     // Nest declares its options as classes, and expects plain objects all the same.
     // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment

@@ -8,6 +8,7 @@ import {
   Param,
   Post,
   Query,
+  Req,
   Res,
 } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -21,7 +22,7 @@ import {
   MaxLength,
   ValidateNested,
 } from 'class-validator';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentCaller, Public } from '../identity/caller.guard.js';
 import type { Caller } from '../identity/caller.js';
 import { createLogger } from '../logging/logger.js';
@@ -30,6 +31,7 @@ import { startMetrics } from '../metrics/metrics.js';
 import { platformProblem, problemsFrom } from '../problem/problem.js';
 import { createApp } from './create-app.js';
 import type { App } from './create-app.js';
+import { RawJsonBody } from './json-body.js';
 
 const PROBLEMS = {
   'token-revoked': { status: 409, title: 'The token is revoked, which is for ever' },
@@ -83,6 +85,13 @@ class ThingsController {
   @Get('list')
   list(@Query() query: ListDto): unknown {
     return { limit: query.limit ?? null };
+  }
+
+  @Public()
+  @Post('raw')
+  @RawJsonBody(100_000)
+  raw(@Req() { body }: FastifyRequest): unknown {
+    return Buffer.isBuffer(body) ? { bytes: body.toString('latin1').slice(0, 20) } : { body };
   }
 
   @Public()
@@ -390,6 +399,25 @@ describe('a request', () => {
   it('may come without a body where nothing in it is needed', async () => {
     expect((await ask('/things', { method: 'POST' })).status).toBe(201);
     expect((await post('')).status).toBe(201);
+  });
+
+  it('keeps its bytes as they came where the route asks for them, up to a limit of that route', async () => {
+    const raw = async (body: string, type = 'application/json'): Promise<[number, unknown]> => {
+      const headers = { 'content-type': type };
+      const answer = await fetch(`${url}/things/raw`, { method: 'POST', headers, body });
+      return [answer.status, await answer.json()];
+    };
+    expect(await raw('{ "a" : 1.0')).toEqual([201, { bytes: '{ "a" : 1.0' }]);
+    expect(await raw('')).toEqual([201, { bytes: '' }]);
+    expect((await raw(' '.repeat(100_000)))[0]).toBe(201);
+    expect((await raw(' '.repeat(100_001)))[0]).toBe(413);
+    expect((await raw('a', 'text/plain'))[0]).toBe(415);
+    const others = await fetch(`${url}/things`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: ' '.repeat(100_000),
+    });
+    expect(others.status).toBe(413);
   });
 
   it('keeps its id and trace to the handler, and has them in its log line', async () => {

@@ -1,5 +1,22 @@
+import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import { platformProblem } from '../problem/problem.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The body stays the bytes that came, for a route that must check a signature over them first. */
+    rawBody?: boolean;
+    /** Of this route's bodies, in bytes, in place of the app's limit. */
+    bodyLimit?: number;
+  }
+}
+
+/**
+ * A handler whose body is to stay the bytes that came, at most so many: who sent it is proven by a
+ * signature over them, and nothing of it is parsed before that. It reads `request.body`, a `Buffer`.
+ */
+export const RawJsonBody = (limitBytes: number): MethodDecorator =>
+  RouteConfig({ rawBody: true, bodyLimit: limitBytes });
 
 /** Levels of lists and objects; far more than any body of ours has. */
 const DEEPEST = 20;
@@ -13,10 +30,19 @@ export function readJsonBodies(fastify: FastifyInstance): void {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeAllContentTypeParsers();
+  // Nest hands on what a route is configured with, but none of Fastify's own options.
+  fastify.addHook('onRoute', (route) => {
+    const bodyLimit = route.config?.bodyLimit;
+    if (bodyLimit !== undefined) route.bodyLimit = bodyLimit;
+  });
   fastify.addContentTypeParser<Buffer>(
     'application/json',
     { parseAs: 'buffer' },
     (request, body, done) => {
+      if (request.routeOptions.config.rawBody === true) {
+        done(null, body);
+        return;
+      }
       if (body.length === 0) {
         done(null, undefined);
         return;

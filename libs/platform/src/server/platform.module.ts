@@ -7,6 +7,8 @@ import { CallerGuard } from '../identity/caller.guard.js';
 import { ProblemFilter } from '../problem/problem.filter.js';
 import { validationPipe } from '../problem/validation.pipe.js';
 import type { AppOptions } from './app-options.js';
+import { RateLimitGuard } from './rate-limits.js';
+import type { RateLimiter } from './rate-limits.js';
 import { LOGGER, METRICS } from './tokens.js';
 
 /** What every app has: its logger, readiness, metrics, problem answers, validation, and callers' guard. */
@@ -16,6 +18,7 @@ export class PlatformModule {
     app: Type | DynamicModule,
     options: AppOptions,
     readiness: Readiness,
+    limiter: RateLimiter | null,
   ): DynamicModule {
     const shared: Provider[] = [
       { provide: LOGGER, useValue: options.logger },
@@ -27,8 +30,11 @@ export class PlatformModule {
       { provide: APP_PIPE, useValue: validationPipe() },
     ];
     if (options.callers !== 'none') {
-      everywhere.push({ provide: APP_GUARD, useValue: new CallerGuard(options.callers) });
+      const guard = new CallerGuard(options.callers, limiter);
+      everywhere.push({ provide: APP_GUARD, useValue: guard });
     }
+    // Guards run in this order: who asks is known when it is counted.
+    if (limiter) everywhere.push({ provide: APP_GUARD, useValue: new RateLimitGuard(limiter) });
     return {
       module: PlatformModule,
       global: true,
