@@ -49,8 +49,8 @@ let tarball: string;
 let compiled: Promise<string>;
 
 const pack = async (destination: string): Promise<string> => {
-  const script = join(repository, 'tools/pack-token-guard.mjs');
-  const args = [script, '--pack-destination', destination];
+  const script = join(repository, 'tools/pack-room.mjs');
+  const args = [script, 'token-guard', '--pack-destination', destination];
   return (await run(process.execPath, args, { timeout: 120_000 })).stdout.trim();
 };
 

@@ -26,6 +26,7 @@ try {
       gatewayGrpc: settings.GATEWAY_GRPC_PORT === 'off' ? null : settings.GATEWAY_GRPC_PORT,
       issuer: settings.ISSUER_PORT,
     },
+    leakReportKeysFile: settings.LEAK_REPORT_KEYS_FILE,
     logger,
   });
   closeOnSignals([standalone], { logger });

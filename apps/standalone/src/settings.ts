@@ -9,6 +9,11 @@ export const standaloneSettings = {
   GATEWAY_PORT: port({ description: 'Port of the auth gateway', default: 3001 }),
   GATEWAY_GRPC_PORT: grpcPort('Port of the auth gateway for gRPC; `off` for none'),
   ISSUER_PORT: port({ description: 'Port of the demo identity provider', default: 3002 }),
+  LEAK_REPORT_KEYS_FILE: nonEmpty({
+    description:
+      'The public keys that reports of leaked secrets are signed with; without it none is taken',
+    optional: true,
+  }),
   LOG_LEVEL: oneOf(LOG_LEVELS, {
     description: 'The least severe that is logged (to standard error)',
     default: 'warn',

@@ -13,7 +13,12 @@ import type { Closable, Logger } from '@token-status/platform';
 import { ProjectorModule } from '@token-status/projector';
 import { openSqliteReadModel } from '@token-status/read-model';
 import { createTokenGuard } from '@token-status/token-guard';
-import { TokenServiceModule, logObserver } from '@token-status/token-service';
+import {
+  TokenServiceModule,
+  apiTokenCallers,
+  logObserver,
+  reportKeysInFile,
+} from '@token-status/token-service';
 import { openDataFolder } from './data-folder.js';
 import { DEMO_CONFIGURATION } from './demo-configuration.js';
 import { logAsTopic } from './log-as-topic.js';
@@ -29,6 +34,8 @@ export interface StandaloneOptions {
     readonly gatewayGrpc: number | null;
     readonly issuer: number;
   };
+  /** The public keys of who reports leaked secrets; without it no report is taken. */
+  readonly leakReportKeysFile?: string | undefined;
   readonly logger: Logger;
 }
 
@@ -41,6 +48,9 @@ export interface Standalone {
   readonly dataDir: string;
   close(): Promise<void>;
 }
+
+/** As token-service has them by default. */
+const RATE_LIMITS = { perCaller: 60_000, perAddress: 6000 };
 
 /** The module of the app on the API's port; what it is made of is given to {@link startStandalone}. */
 @Module({})
@@ -83,14 +93,26 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
         onFault: (fault) => logger.error({ err: fault }, 'a fault of the identity provider'),
       }),
     );
-    const callers = createTokenVerifier({ issuer: issuer.issuer, audience: issuer.apiAudience });
-    await callers.load();
+    const accessTokens = createTokenVerifier({
+      issuer: issuer.issuer,
+      audience: issuer.apiAudience,
+    });
+    await accessTokens.load();
+    const callers = apiTokenCallers({ log, accessTokens, metrics });
 
     const api: DynamicModule = {
       module: StandaloneModule,
       imports: [
         TokenServiceModule.register(
-          { log, reads, personalData },
+          {
+            log,
+            reads,
+            personalData,
+            reportKeys:
+              options.leakReportKeysFile === undefined
+                ? undefined
+                : reportKeysInFile(options.leakReportKeysFile),
+          },
           { fingerprintKey: data.fingerprintKey },
         ),
         EventRelayModule.register({
@@ -113,14 +135,22 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
         }),
       ],
     };
-    const apiApp = keep(await createApp(api, { logger, metrics, callers, problems: PROBLEMS }));
+    const apiApp = keep(
+      await createApp(api, {
+        logger,
+        metrics,
+        callers,
+        problems: PROBLEMS,
+        rateLimits: RATE_LIMITS,
+      }),
+    );
     const gatewayMetrics = startMetrics({ service: 'auth-gateway', version: '0.1.0' });
     const gatewayApp = keep(
       await createApp(
         AuthGatewayModule.register({
           trustedProxies: ['loopback'],
           configuration: Configuration.of(DEMO_CONFIGURATION),
-          accessTokens: callers,
+          accessTokens,
           grpc: ports.gatewayGrpc === null ? null : { host, port: ports.gatewayGrpc },
           guard: (observers) =>
             createTokenGuard({

@@ -38,7 +38,10 @@ async function startWith(faults: Faults, settings: Given['settings'] = {}): Prom
           }
           yield* log.read(after, options);
         },
+        leases: log.leases,
+        plans: log.plans,
         fence: () => (faults.fence ? Promise.reject(faults.fence) : log.fence()),
+        follow: (after, signal) => log.follow(after, signal),
       };
       const failing = <T>(fault: Error | 'silence' | undefined, work: () => Promise<T>) =>
         fault instanceof Error ? Promise.reject(fault) : fault ? silence<T>() : work();
@@ -50,6 +53,8 @@ async function startWith(faults: Faults, settings: Given['settings'] = {}): Prom
         get: (id) => failing(faults.reads, () => reads.get(id)),
         listByUser: (id) => failing(faults.reads, () => reads.listByUser(id)),
         position: () => failing(faults.reads, () => reads.position()),
+        search: (query) => failing(faults.reads, () => reads.search(query)),
+        due: (at, limit) => failing(faults.reads, () => reads.due(at, limit)),
       };
       return { ...rest, log: faultyLog, reads: faultyReads, personalData: faultyKeys };
     },

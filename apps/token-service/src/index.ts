@@ -1,7 +1,13 @@
+export { apiTokenCallers } from './api-token-callers/api-token-callers.js';
+export type { ApiTokenCallersOptions } from './api-token-callers/api-token-callers.js';
+export { reportKeysInFile } from './leaks/report-keys.js';
+export type { ReportKeys } from './leaks/report-keys.js';
 export { logObserver } from './commands/command-metrics.js';
 export type { Clock } from './clock.js';
 export { TokenServiceModule } from './token-service.module.js';
 export type { CommandLog, SealedTexts, TokenServicePorts } from './ports.js';
 export type { TokenServiceSettings } from './token-service.module.js';
+export { tokenServiceOpenApi } from './openapi/token-service-openapi.js';
+export type { OpenApiDocument, OpenApiOperation } from './openapi/document.js';
 export { tokenServiceSettings } from './settings.js';
 export type { TokenJson } from './http/token-json.js';

@@ -49,11 +49,22 @@ export const latePorts = (
     decideAndAppend: async (submission) => log.part.decideAndAppend(submission),
     read: (after, options) => log.part.read(after, options),
     fence: async () => log.part.fence(),
+    leases: {
+      acquire: async (name, holder, ttlMs) => log.part.leases.acquire(name, holder, ttlMs),
+      release: async (name, holder) => log.part.leases.release(name, holder),
+    },
+    follow: (after, signal) => log.part.follow(after, signal),
+    plans: {
+      find: async (key) => log.part.plans.find(key),
+      settle: async (plan) => log.part.plans.settle(plan),
+    },
   },
   reads: {
     get: async (tokenId) => reads.part.get(tokenId),
     listByUser: async (userId) => reads.part.listByUser(userId),
     position: async () => reads.part.position(),
+    search: async (query) => reads.part.search(query),
+    due: async (at, limit) => reads.part.due(at, limit),
   },
   personalData: {
     seal: async (userId, text) => personalData.part.seal(userId, text),

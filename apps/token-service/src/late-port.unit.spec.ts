@@ -77,7 +77,9 @@ it('a service whose databases are away at its start lives, is not ready, and wor
     expect(await ask('/readyz')).toEqual([503, undefined]);
     const add = () => ask('/v1/users/u-alice/tokens', { name: 'first' });
     expect(await add()).toEqual([503, 'unavailable']);
-    expect(await ask('/v1/users/u-alice/tokens')).toEqual([503, 'unavailable']);
+    for (const read of ['/v1/users/u-alice/tokens', '/v1/tokens', '/v1/stream']) {
+      expect(await ask(read)).toEqual([503, 'unavailable']);
+    }
     const someToken = `/v1/tokens/tok_${'0'.repeat(32)}`;
     expect(await ask(`${someToken}/disable`, {})).toEqual([503, 'unavailable']);
     expect(faults).not.toHaveLength(0);

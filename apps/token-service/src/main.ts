@@ -4,6 +4,7 @@ import { openMongoPersonalData } from '@token-status/personal-data';
 import {
   closeOnSignals,
   createApp,
+  createFailpoints,
   createLogger,
   createTokenVerifier,
   exitOnBadSettings,
@@ -11,12 +12,17 @@ import {
   startMetrics,
 } from '@token-status/platform';
 import { openMongoReadModel } from '@token-status/read-model';
+import { apiTokenCallers } from './api-token-callers/api-token-callers.js';
 import { logObserver } from './commands/command-metrics.js';
 import { LatePort, latePorts } from './late-port.js';
+import { anyReportKeys, reportKeysAtUrl, reportKeysInFile } from './leaks/report-keys.js';
 import { tokenServiceSettings } from './settings.js';
 import { TokenServiceModule } from './token-service.module.js';
 
-const settings = exitOnBadSettings(() => loadSettings(tokenServiceSettings, process.env));
+const { settings, onStep } = exitOnBadSettings(() => ({
+  settings: loadSettings(tokenServiceSettings, process.env),
+  onStep: createFailpoints(process.env),
+}));
 const logger = createLogger({ name: 'token-service', level: settings.LOG_LEVEL });
 const metrics = startMetrics({ service: 'token-service', version: '0.1.0' });
 const onFault = (what: string) => (fault: unknown) => logger.warn({ err: fault }, what);
@@ -49,20 +55,51 @@ const personalData = new LatePort(
     }),
   onFault("the users' keys can't be opened yet"),
 );
-const callers = createTokenVerifier({
+const accessTokens = createTokenVerifier({
   issuer: settings.OIDC_ISSUER,
   audience: settings.OIDC_AUDIENCE,
 });
 // So that no first caller waits for the keys; should the issuer be away, callers are told (503).
-void callers.load().catch(onFault("the issuer's keys can't be fetched yet"));
+void accessTokens.load().catch(onFault("the issuer's keys can't be fetched yet"));
+
+const ports = latePorts(log, reads, personalData);
+const callers = apiTokenCallers({
+  log: ports.log,
+  accessTokens,
+  basicPrefix: settings.BASIC_USER_PREFIX,
+  timeoutMs: settings.COMMAND_TIMEOUT_MS,
+  metrics,
+});
+const { LEAK_REPORT_KEYS_FILE: keysFile, LEAK_REPORT_KEYS_URL: keysUrl } = settings;
+const reportKeys = anyReportKeys([
+  ...(keysFile === undefined ? [] : [reportKeysInFile(keysFile)]),
+  ...(keysUrl === undefined ? [] : [reportKeysAtUrl({ url: keysUrl })]),
+]);
 
 const app = await createApp(
-  TokenServiceModule.register(latePorts(log, reads, personalData), {
-    fingerprintKey: settings.FINGERPRINT_KEY,
-    tokensPerUser: settings.TOKENS_PER_USER,
-    commandTimeoutMs: settings.COMMAND_TIMEOUT_MS,
-  }),
-  { logger, metrics, callers, problems: PROBLEMS, trustProxy: settings.TRUSTED_PROXIES },
+  TokenServiceModule.register(
+    { ...ports, reportKeys },
+    {
+      fingerprintKey: settings.FINGERPRINT_KEY,
+      tokensPerUser: settings.TOKENS_PER_USER,
+      commandTimeoutMs: settings.COMMAND_TIMEOUT_MS,
+      bulkTimeoutMs: settings.BULK_TIMEOUT_MS,
+      untilPollMs: settings.UNTIL_POLL_MS,
+      onStep,
+      basicPrefix: settings.BASIC_USER_PREFIX,
+    },
+  ),
+  {
+    logger,
+    metrics,
+    callers,
+    problems: PROBLEMS,
+    trustProxy: settings.TRUSTED_PROXIES,
+    rateLimits: {
+      perCaller: settings.RATE_LIMIT_PER_CALLER,
+      perAddress: settings.RATE_LIMIT_PER_ADDRESS,
+    },
+  },
 );
 // First to last: what takes requests, then what they need.
 closeOnSignals([app, log, reads, personalData], { logger });

@@ -3,6 +3,7 @@ import {
   durationMs,
   hexKey,
   integer,
+  matching,
   LOG_LEVELS,
   mongodbUri,
   nonEmpty,
@@ -51,6 +52,20 @@ export const tokenServiceSettings = {
     description: "This API's name in the `aud` of access tokens.",
     default: 'urn:token-status:api',
   }),
+  BASIC_USER_PREFIX: matching(/^[^:\p{Cc}]{1,64}$/u, '1 to 64 characters without a colon', {
+    description: 'What stands before the user name in HTTP Basic.',
+    default: 'BOOMI_TOKEN.',
+  }),
+  LEAK_REPORT_KEYS_FILE: nonEmpty({
+    description:
+      "A file of the public keys that reports of leaked secrets are signed with, in the form of GitHub's `/meta/public_keys/secret_scanning`; a change holds at once. Without keys no report is taken.",
+    optional: true,
+  }),
+  LEAK_REPORT_KEYS_URL: url({
+    description: 'Where these keys are published; fetched seldom, and asked after the file.',
+    optional: true,
+    example: 'https://api.github.com/meta/public_keys/secret_scanning',
+  }),
   TOKENS_PER_USER: integer({
     description: 'How many tokens that are not revoked a user may have.',
     default: 5,
@@ -63,6 +78,32 @@ export const tokenServiceSettings = {
     default: 5000,
     min: 100,
     max: 60_000,
+  }),
+  UNTIL_POLL_MS: durationMs({
+    description:
+      'How often at least the ends of disables are looked for: by so much may a token be enabled late.',
+    default: 1000,
+    min: 20,
+    max: 60_000,
+  }),
+  BULK_TIMEOUT_MS: durationMs({
+    description:
+      'How long a bulk command goes on until it is answered 503 and the rest is left to a repeat.',
+    default: 30_000,
+    min: 1000,
+    max: 55_000,
+  }),
+  RATE_LIMIT_PER_CALLER: integer({
+    description:
+      'How many requests a minute each replica takes of one caller; what is more is answered 429.',
+    default: 60_000,
+    min: 1,
+  }),
+  RATE_LIMIT_PER_ADDRESS: integer({
+    description:
+      'The same of one address, for requests that are public or whose credential is not valid.',
+    default: 6000,
+    min: 1,
   }),
   TRUSTED_PROXIES: trustedProxies({
     description: "Whose `X-Forwarded-For` says a caller's address, which events keep, sealed.",

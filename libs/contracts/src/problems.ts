@@ -11,6 +11,7 @@ export const PROBLEMS = {
   'invalid-request': { status: 400, title: 'The request is malformed' },
   'time-not-ahead': { status: 400, title: 'The time must lie ahead' },
   unauthenticated: { status: 401, title: 'A valid access token is needed' },
+  'token-disabled': { status: 401, title: 'The API token that was presented is disabled' },
   forbidden: { status: 403, title: 'This is not permitted' },
   'privilege-missing': { status: 403, title: 'The privilege "API Access" is needed' },
   'scope-missing': { status: 403, title: 'The access token lacks the scope for this' },
@@ -18,6 +19,11 @@ export const PROBLEMS = {
     status: 403,
     title: 'Tokens are added by their own user or an internal service',
   },
+  'user-name-unproven': {
+    status: 403,
+    title: 'Who adds a token with an API token presents that by Basic, which names the user',
+  },
+  'report-not-trusted': { status: 403, title: 'The report is not signed with a trusted key' },
   'authority-too-low': {
     status: 403,
     title: 'The authority is too low for this',
@@ -26,6 +32,10 @@ export const PROBLEMS = {
   'user-unknown': { status: 404, title: 'There is no such user' },
   'not-found': { status: 404, title: 'There is nothing at this address' },
   'method-not-allowed': { status: 405, title: 'This method is not offered here' },
+  'not-acceptable': {
+    status: 406,
+    title: 'This is not offered in a form that the request accepts',
+  },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },
   'token-revoked': { status: 409, title: 'The token is revoked, which is for ever' },
   'token-expired': { status: 409, title: 'The token has expired' },
@@ -46,6 +56,11 @@ export const PROBLEMS = {
   'outcome-unknown': {
     status: 503,
     title: 'It is not known yet whether this was recorded; ask again with the same Idempotency-Key',
+  },
+  'bulk-incomplete': {
+    status: 503,
+    title:
+      'Part of the tokens are done; ask again with the same Idempotency-Key to finish the rest',
   },
   overloaded: { status: 503, title: 'Too much is waiting; nothing was recorded' },
   unavailable: {

@@ -5,7 +5,7 @@ import { hintOf, newSecret, secretDigest, userNameDigest } from '@token-status/c
 import type { Owner } from '@token-status/domain';
 import type { NamedCaller } from '../http/caller.js';
 import { newTokenId } from '../http/ids.js';
-import { malformed } from '../http/problems.js';
+import { malformed, problem } from '../http/problems.js';
 import { TokenDecisions } from '../commands/token-decisions.js';
 import type { TokenServiceOptions } from '../options.js';
 import { OPTIONS } from '../tokens.js';
@@ -64,6 +64,9 @@ function accountFor(
     throw malformed(
       "userName and accountId are a service's to give; a user's come from the claims.",
     );
+  }
+  if (caller.tokenId !== undefined && caller.userName === null) {
+    throw problem('user-name-unproven');
   }
   if (caller.accountId === null || caller.userName === null) {
     throw malformed('The access token names no user name (preferred_username).');

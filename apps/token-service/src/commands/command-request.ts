@@ -39,8 +39,12 @@ export class CommandRequestPipe implements PipeTransform<FastifyRequest, Command
 
   transform(request: FastifyRequest): CommandRequest {
     const caller = callerOf(request);
-    const body = objectOrNothing(request.body);
-    const key = this.keyOf(request, caller, body);
+    return this.requestBy(request, caller, `${caller.kind}:${caller.id}`);
+  }
+
+  /** @param keysOf whose the request's `Idempotency-Key` is: nobody else's repeats are its own */
+  requestBy(request: FastifyRequest, caller: NamedCaller, keysOf: string): CommandRequest {
+    const key = this.keyOf(request, keysOf, objectOrNothing(request.body));
     return {
       caller,
       at: this.clock().toISOString(),
@@ -52,18 +56,14 @@ export class CommandRequestPipe implements PipeTransform<FastifyRequest, Command
     };
   }
 
-  private keyOf(
-    request: FastifyRequest,
-    caller: NamedCaller,
-    body: object,
-  ): CommandKey | undefined {
+  private keyOf(request: FastifyRequest, caller: string, body: object): CommandKey | undefined {
     const key = request.headers['idempotency-key'];
     if (key === undefined) return undefined;
     if (typeof key !== 'string' || !KEY.test(key)) {
       throw malformed('Idempotency-Key must have 1 to 255 visible ASCII characters.');
     }
     return {
-      caller: `${caller.kind}:${caller.id}`,
+      caller,
       key,
       fingerprint: this.fingerprint(request, body),
     };

@@ -5,6 +5,7 @@ import { authorityOver, isRefusal, mayAddFor } from '@token-status/domain';
 import type {
   AddToken,
   ApiToken,
+  Caller,
   DisableToken,
   EnableToken,
   Owner,
@@ -14,7 +15,7 @@ import type {
   RevokeToken,
   Sealed,
 } from '@token-status/domain';
-import type { Decided } from '@token-status/event-log';
+import type { Decided, Submission } from '@token-status/event-log';
 import { annotateRequest, currentRequest, LOGGER } from '@token-status/platform';
 import type { Logger } from '@token-status/platform';
 import { laterProblem, problemOfLogFault, reach } from '../http/problems.js';
@@ -22,16 +23,35 @@ import type { CommandLog, SealedTexts } from '../ports.js';
 import { EVENT_LOG, PERSONAL_DATA } from '../tokens.js';
 import { CommandMetrics } from './command-metrics.js';
 import type { CommandRequest } from './command-request.js';
+import { NOBODY } from '../queries/nobody.js';
 import { decideDrafts, loggedTokens } from './token-decider.js';
 import type { LoggedTokens } from './token-decider.js';
 import { TokenOwners } from './token-owners.js';
 
-type CommandOnToken = RenameToken | DisableToken | EnableToken | RevokeToken;
+export type CommandOnToken = RenameToken | DisableToken | EnableToken | RevokeToken;
+/** A command on each of a user's tokens, but for which. */
+type ForEachToken = Omit<DisableToken, 'tokenId'>;
+type DecidedTokens = Extract<Decided<LoggedTokens, never>, { readonly state: LoggedTokens }>;
 
 /** The token as the command left it, from the log and never from a projection; or why not. */
 export type CommandResult =
-  | { readonly token: ApiToken; readonly position: number }
+  | {
+      readonly token: ApiToken;
+      readonly position: number;
+      /** Whether it left an event. */
+      readonly changed: boolean;
+    }
   | { readonly refused: RefusalCode | 'key-reused' };
+
+/** A user's tokens as one command on all of them left them, but those that were revoked before. */
+export type UserResult =
+  | {
+      readonly tokens: readonly (ApiToken & {
+        readonly position: number;
+        readonly changed: boolean;
+      })[];
+    }
+  | { readonly refused: RefusalCode | 'user-unknown' | 'key-reused' };
 
 /** What a command on a token has from its request. */
 export type RequestFacts = Pick<
@@ -95,6 +115,106 @@ export class TokenDecisions {
   }
 
   /**
+   * Makes ready what changing these tokens needs: whose they are, in one query, and each owner's key once,
+   * where the tokens of one owner would else all ask for it.
+   */
+  async prepare(request: CommandRequest, tokenIds: readonly string[]): Promise<void> {
+    await reach(this.owners.readAhead(tokenIds), timeLeft(request));
+    const owners = new Map<string, Owner>();
+    for (const tokenId of tokenIds) {
+      const owner = this.owners.known(tokenId);
+      if (owner) owners.set(owner.userId, owner);
+    }
+    await Promise.all(
+      [...owners.values()].map((owner) =>
+        this.sealFor(
+          request,
+          authorityOver(request.caller, owner, 'change'),
+          owner,
+        )(request.remoteAddress),
+      ),
+    );
+  }
+
+  /**
+   * Makes a key this request's own, for a command of many parts, which have keys of theirs: the key can't
+   * be another command's as well.
+   */
+  async claim(request: CommandRequest): Promise<'claimed' | 'key-reused'> {
+    const decided = await this.decided<never>(request, 'BulkTokens', [], () => []);
+    return 'refused' in decided ? decided.refused : 'claimed';
+  }
+
+  /**
+   * Changes all tokens that a user has in the log, in one decision and one commit: none that was added
+   * before is missed, and none is changed alone. It asks no projection.
+   */
+  async changeAllOf(
+    request: CommandRequest,
+    userId: string,
+    commandOf: (facts: Omit<RequestFacts, 'tokenId'>, seal: Seal) => Promise<ForEachToken>,
+  ): Promise<UserResult> {
+    for (let tries = 1; ; tries++) {
+      const owner = await reach(this.owners.ofUser(userId), timeLeft(request));
+      const allowed = authorityOver(request.caller, owner ?? NOBODY, 'change');
+      const seal = this.sealFor(request, allowed, owner);
+      const { caller, at, commandId } = request;
+      const origin = await seal(request.remoteAddress);
+      const each = await commandOf(
+        { caller, at, commandId, expectedVersion: undefined, origin },
+        seal,
+      );
+      try {
+        return await this.decideOnAll(request, userId, owner, each);
+      } catch (fault) {
+        if (!(fault instanceof OwnerNotRead)) throw fault;
+        if (tries === 3) throw laterProblem('unavailable', fault);
+      }
+    }
+  }
+
+  private async decideOnAll(
+    request: CommandRequest,
+    userId: string,
+    owner: Owner | null,
+    each: ForEachToken,
+  ): Promise<UserResult> {
+    const held = ({ tokens }: LoggedTokens): ApiToken[] =>
+      [...tokens.values()].filter((token) => token.userId === userId && !token.revoked);
+    const decided = await this.decided<RefusalCode | 'user-unknown'>(
+      request,
+      each.type,
+      [tag.user(userId)],
+      (state) => {
+        // The caller's own token may be there as well.
+        const known = [...state.tokens.values()].some((token) => token.userId === userId);
+        if (owner === null && known) throw new OwnerNotRead();
+        const allowed = authorityOver(request.caller, owner ?? NOBODY, 'change');
+        if (isRefusal(allowed)) return strangersAnswer(allowed);
+        if (owner === null) return { refused: 'user-unknown' };
+        const drafts = [];
+        for (const { id } of held(state)) {
+          const one = decideDrafts(state, { ...each, tokenId: id });
+          // What refuses one of them refuses all: who asks, on what authority, until when.
+          if ('refused' in one) return one;
+          drafts.push(...one);
+        }
+        return drafts;
+      },
+    );
+    if ('refused' in decided) return decided;
+    const changed = new Set(decided.events.map(({ data }) => data.tokenId));
+    const { state } = decided;
+    return {
+      tokens: held(state).map((token) => ({
+        ...token,
+        position: state.positions.get(token.id) ?? 0,
+        changed: changed.has(token.id),
+      })),
+    };
+  }
+
+  /**
    * Who isn't permitted seals nothing: their command is decided, and refused before a text is looked
    * at; but no key is made for a user whose tokens they may not touch.
    */
@@ -118,39 +238,49 @@ export class TokenDecisions {
     tags: readonly string[],
     owner?: Owner | null,
   ): Promise<CommandResult> {
+    const decided = await this.decided(request, command.type, tags, (state) => {
+      if (owner === null && state.tokens.has(command.tokenId)) throw new OwnerNotRead();
+      return decideDrafts(state, command);
+    });
+    return 'refused' in decided ? decided : answerFrom(decided, command);
+  }
+
+  private async decided<Code extends string>(
+    request: CommandRequest,
+    type: string,
+    tags: readonly string[],
+    decide: Submission<LoggedTokens, Code>['decide'],
+  ): Promise<DecidedTokens | { readonly refused: Code | 'key-reused' }> {
     const { commandId, key } = request;
     const started = performance.now();
     annotateRequest({ commandId });
-    let decided: Decided<LoggedTokens, RefusalCode>;
+    let decided: Decided<LoggedTokens, Code>;
     try {
       decided = await this.log.decideAndAppend({
         commandId,
-        tags,
+        tags: withCallersToken(tags, request.caller),
         fold: loggedTokens,
-        decide: (state) => {
-          if (owner === null && state.tokens.has(command.tokenId)) throw new OwnerNotRead();
-          return decideDrafts(state, command);
-        },
+        decide,
         key,
         traceparent: currentRequest()?.traceparent ?? null,
       });
     } catch (fault) {
       if (fault instanceof OwnerNotRead) throw fault;
-      this.note(command.type, commandId, 'fault', null, [], started);
+      this.note(type, commandId, 'fault', null, [], started);
       throw problemOfLogFault(fault);
     }
     if (decided.kind === 'key-reused') {
-      this.note(command.type, commandId, 'key-reused', 'key-reused', [], started);
+      this.note(type, commandId, 'key-reused', 'key-reused', [], started);
       return { refused: 'key-reused' };
     }
     if (decided.kind === 'refused') {
       const outcome = decided.repeated ? 'repeated' : 'refused';
-      this.note(command.type, commandId, outcome, decided.refusal, [], started);
+      this.note(type, commandId, outcome, decided.refusal, [], started);
       return { refused: decided.refusal };
     }
     const outcome = decided.repeated ? 'repeated' : decided.kind;
-    this.note(command.type, commandId, outcome, null, decided.events, started);
-    return answerFrom(decided.state, command, decided.events);
+    this.note(type, commandId, outcome, null, decided.events, started);
+    return decided;
   }
 
   /** One line a command; names, notes and secrets aren't in any of it. */
@@ -168,7 +298,14 @@ export class TokenDecisions {
   }
 }
 
-const NOT_SEALED: Sealed = '-';
+/** In a command that is refused before it is looked at, or that is never recorded. */
+export const NOT_SEALED: Sealed = '-';
+
+/** Who may not see a user can't tell it from one that we don't know. */
+const strangersAnswer = ({
+  refused,
+}: Refusal): { readonly refused: RefusalCode | 'user-unknown' } =>
+  refused === 'token-unknown' ? { refused: 'user-unknown' } : { refused };
 
 const timeLeft = ({ deadline }: CommandRequest): number =>
   Math.max(0, deadline - performance.now());
@@ -177,6 +314,10 @@ const timeLeft = ({ deadline }: CommandRequest): number =>
 class OwnerNotRead extends Error {
   override readonly name = 'OwnerNotRead';
 }
+
+/** The decision rests on the API token that it was asked with, too: it must not be disabled meanwhile (rule 10). */
+const withCallersToken = (tags: readonly string[], { tokenId }: Caller): readonly string[] =>
+  tokenId === undefined ? tags : [...new Set([...tags, tag.token(tokenId)])];
 
 /** A name is unique among its user's, so renaming needs them all (`precise.md` 7). */
 function tagsFor(command: CommandOnToken, owner: Owner | null): string[] {
@@ -187,14 +328,13 @@ function tagsFor(command: CommandOnToken, owner: Owner | null): string[] {
 
 /** A repeated add has a new id for nothing: its token is the first one's. */
 function answerFrom(
-  { tokens, positions }: LoggedTokens,
+  { kind, events, state: { tokens, positions } }: DecidedTokens,
   command: AddToken | CommandOnToken,
-  events: readonly RecordedEvent[],
 ): CommandResult {
   const added = command.type === 'AddToken' ? events[0]?.data.tokenId : undefined;
   const tokenId = typeof added === 'string' ? added : command.tokenId;
   const token = tokens.get(tokenId);
   const position = positions.get(tokenId);
   if (!token || position === undefined) throw new Error('the decided state lacks its own token');
-  return { token, position };
+  return { token, position, changed: kind === 'recorded' };
 }

@@ -7,7 +7,11 @@ export const AUDIENCE = 'urn:token-status:api';
 export interface Issuer {
   readonly url: string;
   /** An access token with these claims, for this API unless another audience is named. */
-  token(claims: Readonly<Record<string, unknown>>, audience?: string): Promise<string>;
+  token(
+    claims: Readonly<Record<string, unknown>>,
+    audience?: string,
+    expiresIn?: string,
+  ): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -25,13 +29,13 @@ export async function startIssuer(): Promise<Issuer> {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     url,
-    token: (claims, audience = AUDIENCE) =>
+    token: (claims, audience = AUDIENCE, expiresIn = '1h') =>
       new SignJWT({ ...claims })
         .setProtectedHeader({ alg: 'ES256', kid: 'k1', typ: 'at+jwt' })
         .setIssuer(url)
         .setAudience(audience)
         .setIssuedAt()
-        .setExpirationTime('1h')
+        .setExpirationTime(expiresIn)
         .sign(privateKey),
     close: () =>
       new Promise((resolve) => {

@@ -9,11 +9,13 @@ import { openMongoPersonalData } from '@token-status/personal-data';
 import type { PersonalData } from '@token-status/personal-data';
 import { createApp, createLogger, createTokenVerifier, startMetrics } from '@token-status/platform';
 import { openMongoReadModel } from '@token-status/read-model';
+import { apiTokenCallers } from '../api-token-callers/api-token-callers.js';
 import { logObserver } from '../commands/command-metrics.js';
 import type { TokenJson } from '../http/token-json.js';
 import type { TokenServicePorts } from '../ports.js';
 import type { TokenServiceSettings } from '../token-service.module.js';
 import { TokenServiceModule } from '../token-service.module.js';
+import { expectDescribed } from './described.spec.js';
 import { AUDIENCE, CALLERS, startIssuer } from './issuer.spec.js';
 import type { CallerName } from './issuer.spec.js';
 import { projectionOf } from './projection.spec.js';
@@ -55,13 +57,19 @@ export type AnswerJson = Partial<Omit<TokenJson, 'status'>> & {
 };
 
 export interface ServiceUnderTest {
+  readonly url: string;
+  /** What its module stands on, and its databases' common name: for a second one beside it. */
+  readonly ports: TokenServicePorts;
+  readonly database: string;
   readonly log: EventLog;
   readonly personalData: PersonalData;
   readonly clock: { now: Date };
   /** Lines of the log, as written. */
   readonly logged: readonly string[];
   call(method: string, path: string, call?: Call): Promise<Answer>;
-  token(caller: CallerName, audience?: string): Promise<string>;
+  token(caller: CallerName, audience?: string, expiresIn?: string): Promise<string>;
+  /** An access token for this API with any claims. */
+  issue(claims: Readonly<Record<string, unknown>>): Promise<string>;
   events(): Promise<RecordedEvent[]>;
   /** Brings the read model up to the log's head: it moves at no other time. */
   project(): Promise<void>;
@@ -99,34 +107,44 @@ export async function startService(given: Given = {}): Promise<ServiceUnderTest>
       done();
     },
   });
-  const ports = { log, reads, personalData, clock: () => clock.now };
+  const real = { log, reads, personalData, clock: () => clock.now };
+  const ports: TokenServicePorts = given.around?.(real) ?? real;
   const app = await createApp(
-    TokenServiceModule.register(given.around?.(ports) ?? ports, {
+    TokenServiceModule.register(ports, {
       fingerprintKey: FINGERPRINT_KEY,
       ...given.settings,
     }),
     {
       logger: createLogger({ name: 'token-service', level: 'info', destination }),
       metrics,
-      callers: createTokenVerifier({ issuer: issuer.url, audience: AUDIENCE }),
+      callers: apiTokenCallers({
+        log: ports.log,
+        accessTokens: createTokenVerifier({ issuer: issuer.url, audience: AUDIENCE }),
+        clock: ports.clock,
+        metrics,
+      }),
       problems: PROBLEMS,
     },
   );
   const { url } = await app.listen({ port: 0 });
   const tokens = new Map<string, Promise<string>>();
-  const token = (caller: CallerName, audience?: string): Promise<string> => {
-    const name = `${caller} ${audience ?? ''}`;
-    const made = tokens.get(name) ?? issuer.token(CALLERS[caller], audience);
+  const token = (caller: CallerName, audience?: string, expiresIn = '1h'): Promise<string> => {
+    const name = `${caller} ${audience ?? ''} ${expiresIn}`;
+    const made = tokens.get(name) ?? issuer.token(CALLERS[caller], audience, expiresIn);
     tokens.set(name, made);
     return made;
   };
 
   return {
+    url,
+    ports,
+    database,
     log,
     personalData,
     clock,
     logged,
     token,
+    issue: (claims) => issuer.token(claims),
     call: async (method, path, { as, bearer, body, headers = {} } = {}) => {
       const access = bearer ?? (as ? await token(as) : undefined);
       const response = await fetch(`${url}${path}`, {
@@ -142,12 +160,10 @@ export async function startService(given: Given = {}): Promise<ServiceUnderTest>
         signal: AbortSignal.timeout(20_000),
       });
       const text = await response.text();
-      return {
-        status: response.status,
-        text,
-        headers: response.headers,
-        json: JSON.parse(text) as AnswerJson,
-      };
+      const json = JSON.parse(text) as AnswerJson;
+      const type = response.headers.get('content-type') ?? '';
+      expectDescribed(method, path, { status: response.status, type, json });
+      return { status: response.status, text, headers: response.headers, json };
     },
     events: async () => {
       const events: RecordedEvent[] = [];

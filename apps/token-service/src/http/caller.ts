@@ -20,14 +20,14 @@ export interface NamedCaller extends Caller {
  */
 export function callerOf({ caller }: { readonly caller?: PlatformCaller }): NamedCaller {
   if (caller === undefined) throw new Error('a public route asks for its caller');
-  const { kind, id, accountId, userName, privileges } = caller;
+  const { kind, id, accountId, userName, privileges, tokenId } = caller;
   if (!OPAQUE_ID.test(id) || (accountId !== null && !OPAQUE_ID.test(accountId))) {
     throw problem('unauthenticated', {
       headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
     });
   }
   const scopes = new Set(SCOPES.filter((scope) => caller.scopes.has(scope)));
-  return { kind, id, accountId, userName, privileges, scopes };
+  return { kind, id, accountId, userName, privileges, scopes, tokenId };
 }
 
 /** `@Asking() caller: NamedCaller`. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { PipeTransform } from '@nestjs/common';
 import { problem } from './problems.js';
 
-const TOKEN_ID = /^tok_[0-9a-f]{32}$/;
+export const TOKEN_ID = /^tok_[0-9a-f]{32}$/;
 /** Users, accounts and services: printable ASCII, no space, no slash; as the events' schemas have it. */
 export const OPAQUE_ID = /^[\x21-\x2e\x30-\x7e]{1,128}$/;
 

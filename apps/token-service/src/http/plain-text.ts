@@ -34,6 +34,7 @@ export const IsPlainText = (max: number): PropertyDecorator =>
     ),
     ValidateBy({
       name: 'isPlainText',
+      constraints: [max],
       validator: {
         validate: (value) => typeof value === 'string' && faultOfText(value, max) === null,
         defaultMessage: (given) => {

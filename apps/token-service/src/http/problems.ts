@@ -14,6 +14,13 @@ export const laterProblem = (code: LaterCode, cause?: unknown): Problem =>
 /** One thing that is wrong with the request. */
 export const malformed = (detail: string): Problem => problem('invalid-request', { detail });
 
+/** A parameter of the request's address that can't be taken. */
+export const malformedParameter = (parameter: string, detail: string): Problem =>
+  problem('invalid-request', {
+    detail: 'A parameter is not as it must be.',
+    errors: [{ parameter, detail }],
+  });
+
 /** What a fault of the event log means to the caller: above all, whether something may be recorded. */
 export function problemOfLogFault(fault: unknown): unknown {
   if (fault instanceof OutcomeUnknown) return laterProblem('outcome-unknown', fault);

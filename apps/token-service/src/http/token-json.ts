@@ -7,15 +7,16 @@ import { LOGGER } from '@token-status/platform';
 import type { Logger } from '@token-status/platform';
 import type { TokenView } from '@token-status/read-model';
 import type { Clock } from '../clock.js';
+import { refusalProblem } from '../api-token-callers/refused-credential.js';
 import type { CommandResult } from '../commands/token-decisions.js';
 import type { TokenServiceOptions } from '../options.js';
 import type { SealedTexts } from '../ports.js';
 import { CLOCK, OPTIONS, PERSONAL_DATA } from '../tokens.js';
 import { etagOf } from './etag.js';
-import { problem, reach } from './problems.js';
+import { reach } from './problems.js';
 
 /** A token as `api.md` has it. */
-export type TokenJson = Omit<TokenView, 'revoked' | 'parked'> & {
+export type TokenJson = Omit<TokenView, 'revoked'> & {
   readonly status: Status;
   readonly lastUsedAt: string | null;
 };
@@ -37,7 +38,7 @@ export class TokenPresenter {
    *   and the same Idempotency-Key will tell
    */
   async answer(reply: FastifyReply, result: CommandResult): Promise<TokenJson> {
-    if ('refused' in result) throw problem(result.refused);
+    if ('refused' in result) throw refusalProblem(result.refused);
     const view = reach(this.viewOf(result), this.options.commandTimeoutMs, 'outcome-unknown');
     return this.show(reply, await view);
   }
@@ -63,33 +64,40 @@ export class TokenPresenter {
       lastUsedAt: null,
       version,
       position,
+      ...(view.parked ? { parked: true } : {}),
     };
   }
 
-  private async viewOf({
+  /** The state that the log's events lead to, with its texts in plain. */
+  async viewOf({
     token,
     position,
   }: {
     readonly token: ApiToken;
     readonly position: number;
   }): Promise<TokenView> {
-    const { disabled } = token;
-    // A text that no key opens is the projector's alarm; a token must be manageable all the same.
-    const open = async (sealed: string): Promise<string | null> => {
-      try {
-        return await this.personalData.open(token.userId, sealed);
-      } catch (fault) {
-        if (!(fault instanceof UnreadableSeal)) throw fault;
-        this.logger.error({ err: fault, tokenId: token.id }, 'a text of this token is unreadable');
-        return null;
-      }
-    };
+    const { id, userId, disabled } = token;
+    const open = (sealed: string): Promise<string | null> => this.open(sealed, userId, id);
     return {
       ...token,
       name: await open(token.name),
       disabled: disabled && { ...disabled, note: disabled.note && (await open(disabled.note)) },
       position,
     };
+  }
+
+  /**
+   * A sealed text in plain; null where its user was forgotten, and where no key opens it: that is the
+   * projector's alarm, and a token must be manageable all the same.
+   */
+  async open(sealed: string, userId: string, tokenId: string): Promise<string | null> {
+    try {
+      return await this.personalData.open(userId, sealed);
+    } catch (fault) {
+      if (!(fault instanceof UnreadableSeal)) throw fault;
+      this.logger.error({ err: fault, tokenId }, 'a text of this token is unreadable');
+      return null;
+    }
   }
 }
 

@@ -58,6 +58,14 @@ describe('a token as it is shown', () => {
     });
   });
 
+  it('says that it is parked where that is so: what is shown is the last that is known', () => {
+    expect(presenter.present({ ...view, parked: true })).toEqual({
+      ...presenter.present(view),
+      parked: true,
+    });
+    expect(presenter.present(view)).not.toHaveProperty('parked');
+  });
+
   it('never shows what else the state of the log knows', () => {
     const more = {
       ...view,

@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { backoffDelays, delay } from '@token-status/platform';
-import type { TokenStatusReads, TokenView } from '@token-status/read-model';
-import { laterProblem, reach } from '../http/problems.js';
+import { ForeignCursor } from '@token-status/read-model';
+import type { TokenPage, TokenSearch, TokenStatusReads, TokenView } from '@token-status/read-model';
+import { laterProblem, malformedParameter, reach } from '../http/problems.js';
 import type { TokenServiceOptions } from '../options.js';
 import { OPTIONS, TOKEN_READS } from '../tokens.js';
 
@@ -24,6 +25,19 @@ export class ReadModel {
   async tokensOf(userId: string, minPosition: number): Promise<readonly TokenView[]> {
     if (minPosition > 0) await this.comeTo(minPosition);
     return this.reach(this.reads.listByUser(userId));
+  }
+
+  /** @throws Problem `invalid-request` for a cursor that is none, or another query's */
+  async search(query: TokenSearch, minPosition: number): Promise<TokenPage> {
+    if (minPosition > 0) await this.comeTo(minPosition);
+    const found = await this.reach(
+      this.reads.search(query).catch((fault: unknown) => {
+        if (fault instanceof ForeignCursor) return fault;
+        throw fault;
+      }),
+    );
+    if (found instanceof ForeignCursor) throw malformedParameter('cursor', found.message);
+    return found;
   }
 
   /** @throws Problem `not-there-yet` */

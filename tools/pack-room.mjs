@@ -1,4 +1,4 @@
-// `npm run pack:token-guard [-- --pack-destination <folder>]`, once it is built: one tarball of @token-status/token-guard that
+// `npm run pack:<room> [-- --pack-destination <folder>]`, once it is built: one tarball of @token-status/<room> that
 // installs anywhere, made of the room and of the rooms that it imports, which are published nowhere.
 //
 // The files are those that tsc wrote, with types as they are, each room in a folder of its own; only the names
@@ -13,20 +13,21 @@ import { parseArgs } from 'node:util';
 import ts from 'typescript';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const room = 'token-guard';
-/** Its adapter relies on what was seen of this release of a package that is not maintained. */
+/** An adapter of ours relies on what was seen of this release of a package that is not maintained. */
 const EXACT = ['kafkajs'];
 
-const { values: options } = parseArgs({
+const {
+  values: options,
+  positionals: [room],
+} = parseArgs({
+  allowPositionals: true,
   options: {
     'pack-destination': { type: 'string', default: path.join(root, 'dist') },
     explain: { type: 'boolean', default: false },
   },
 });
 if (options.explain) {
-  console.error(
-    'It needs rooms that npm can not pack with it: npm run pack:token-guard, at the root.',
-  );
+  console.error(`It needs rooms that npm can not pack with it: npm run pack:${room}, at the root.`);
   process.exit(1);
 }
 
@@ -91,7 +92,7 @@ for (const [entry, conditions] of Object.entries(workspace.exports)) {
 const dependencies = {};
 for (const [name, rooms] of [...imported].sort(([one], [other]) => (one < other ? -1 : 1))) {
   for (const each of rooms) {
-    if (each === room && workspace.peerDependencies[name]) continue;
+    if (each === room && workspace.peerDependencies?.[name]) continue;
     const version = manifestOf(each).dependencies[name];
     if (!version) throw new Error(`${each} imports ${name}, which its package.json does not name`);
     dependencies[name] = EXACT.includes(name) ? version : `^${version}`;
@@ -114,7 +115,7 @@ const manifest = {
   peerDependenciesMeta,
 };
 
-const staged = mkdtempSync(path.join(tmpdir(), 'token-guard-'));
+const staged = mkdtempSync(path.join(tmpdir(), `${room}-`));
 try {
   for (const [place, text] of files) {
     const file = path.join(staged, 'dist', place);
