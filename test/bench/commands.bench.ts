@@ -18,6 +18,8 @@ import type { Figure } from './report.js';
  * by a third one. Each disable is of another token, which the log has to be asked for first.
  *
  * - `disable.throughput.*`, `disable.p50.*`, `disable.p99.*`: at 1, 64 and 256 callers.
+ * - `bulk.10k`: one command that disables 10,000 tokens of 2,000 users, with an Idempotency-Key, until its
+ *   answer; `bulk.10k.throughput` is the same in events/s, beside bare inserts by 256 callers.
  * - `disable.p50.history-*`: commands on one token that has 10 or 10,000 events behind it; the floor of the
  *   second is the first. `disable.first.history-10k` is the first command of a new process on it.
  */
@@ -26,8 +28,9 @@ const CALLERS = [1, 64, 256];
 const ROUNDS = 5;
 const ROUND_MS = 1000;
 const TOKENS_PER_USER = 5;
-/** More than all rounds disable. */
-const TOKENS = 60_000;
+/** More than all rounds and the bulk command disable. */
+const TOKENS = 90_000;
+const BULK = 10_000;
 const HISTORY = 10_000;
 const HISTORY_COMMANDS = 300;
 const START_TIMEOUT_MS = 60_000;
@@ -43,7 +46,8 @@ export async function benchCommands({ mongoUri, kafkaBrokers }: Servers): Promis
     mongodbUri: mongoUri,
     kafkaBrokers,
     name,
-    env: { LOG_LEVEL: 'warn' },
+    // One caller asks for all that there is.
+    env: { LOG_LEVEL: 'warn', RATE_LIMIT_PER_CALLER: '100000000' },
   });
   const client = await new MongoClient(mongoUri).connect();
   try {
@@ -100,6 +104,9 @@ async function throughput(service: Service, mongoUri: string, database: string):
       }
       figures.push(...figuresAt(connections, ours, bare));
     }
+    const inserts =
+      figures.find(({ metric }) => metric === 'disable.throughput.256')?.floor ?? null;
+    figures.push(...(await bulk(service, tokens.slice(-BULK), inserts)));
     return figures;
   } finally {
     floor.close();
@@ -125,6 +132,35 @@ function figuresAt(callers: number, ours: readonly Load[], bare: readonly Load[]
       floor: of(bare, at(p)),
       target: p === 0.5 && callers === 1 ? '≤ 2' : null,
     })),
+  ];
+}
+
+async function bulk(
+  { caller }: Service,
+  ids: readonly string[],
+  insertsPerSecond: number | null,
+): Promise<Figure[]> {
+  console.error(`  bulk: ${ids.length.toLocaleString('en')} tokens`);
+  const started = performance.now();
+  const { status, body } = await caller.call<{ readonly counts: { readonly changed: number } }>(
+    'POST',
+    '/v1/tokens/bulk',
+    { action: 'disable', ids, reason: 'rotation' },
+    { 'idempotency-key': randomBytes(16).toString('hex') },
+  );
+  const seconds = (performance.now() - started) / 1000;
+  if (status !== 200 || body.counts.changed !== ids.length) {
+    throw new Error(`bulk: ${status} ${JSON.stringify(body).slice(0, 500)}`);
+  }
+  return [
+    { metric: 'bulk.10k', value: seconds, unit: 's', floor: null, target: null },
+    {
+      metric: 'bulk.10k.throughput',
+      value: ids.length / seconds,
+      unit: 'events/s',
+      floor: insertsPerSecond,
+      target: null,
+    },
   ];
 }
 
