@@ -167,6 +167,12 @@ describe('/verify', () => {
     else expect(answer.headers['retry-after']).toBe('1');
   });
 
+  it('says with a refusal, too, how old its knowledge is', async () => {
+    guard.decision = { outcome: 'unavailable', finding: 'stale', ageMs: 6000.2 };
+    const { status, headers } = await ask('/verify');
+    expect({ status, age: headers['x-token-age'] }).toEqual({ status: 503, age: '6001' });
+  });
+
   it.each(METHODS.filter((method) => method !== 'CONNECT'))('answers %s', async (method) => {
     for (const path of ['/verify', '/verify/v1/things']) {
       const { status, headers } = await ask(path, { method });

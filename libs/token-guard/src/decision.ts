@@ -75,10 +75,13 @@ export type Decision =
       readonly outcome: Exclude<Outcome, 'pass' | 'limited'>;
       /** For counting and for operators; never for the caller. */
       readonly finding: Refused;
+      /** As of a pass; left out where nothing has been proven. */
+      readonly ageMs?: number;
     }
   | {
       readonly outcome: 'limited';
       readonly finding: Refused;
+      readonly ageMs?: number;
       /** Whole seconds, at least 1. */
       readonly retryAfterSecs: number;
     };
@@ -114,6 +117,12 @@ const DUMMY: TokenEntry = {
 
 /** Whether a credential passes. Freshness comes first: a gateway that can't know tells nobody anything. */
 export function decide(input: DecisionInput): Decision {
+  const decision = decided(input);
+  const { ageMs } = input.freshness;
+  return decision.outcome === 'pass' || ageMs === null ? decision : { ...decision, ageMs };
+}
+
+function decided(input: DecisionInput): Decision {
   const { freshness, onStale } = input;
   if (freshness.state === 'fresh') return judge(input, freshness.ageMs);
   if (onStale === 'deny' || freshness.state === 'starting') return refuse('stale');

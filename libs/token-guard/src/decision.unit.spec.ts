@@ -106,7 +106,7 @@ describe('the decision', () => {
     expect(decision).toMatchObject(said);
     expect(JSON.parse(JSON.stringify(decision))).toEqual(said);
     for (const each of [disabled, revoked, expired, parked]) {
-      expect(Object.keys(judge(bearer(each.secret)))).toEqual(['finding', 'outcome']);
+      expect(Object.keys(judge(bearer(each.secret)))).toEqual(['finding', 'outcome', 'ageMs']);
     }
   });
 
@@ -119,6 +119,7 @@ describe('the decision', () => {
       expect(judge(authorization, { freshness })).toEqual({
         outcome: 'unavailable',
         finding: 'stale',
+        ...(freshness.ageMs === null ? {} : { ageMs: freshness.ageMs }),
       });
     }
   });
@@ -146,6 +147,7 @@ describe('the decision', () => {
         expect(judge(authorization, { freshness: old, onStale })).toEqual({
           outcome: 'unavailable',
           finding: 'stale',
+          ageMs: 6000,
         });
       }
     });
@@ -181,11 +183,12 @@ describe('the decision', () => {
     expect(judge(bearer(active.secret), { minPosition: 101 })).toEqual({
       outcome: 'unavailable',
       finding: 'behind',
+      ageMs: 12.3,
     });
   });
 
   it('challenges who brings no credential', () => {
-    expect(judge(undefined)).toEqual({ outcome: 'challenge', finding: 'none' });
+    expect(judge(undefined)).toEqual({ outcome: 'challenge', finding: 'none', ageMs: 12.3 });
   });
 });
 
@@ -222,6 +225,7 @@ describe('the answer over HTTP', () => {
         'cache-control': 'no-store',
         'www-authenticate':
           'Bearer realm="api", error="invalid_token", Basic realm="api", charset="UTF-8"',
+        'x-token-age': '13',
       },
     });
   });

@@ -29,13 +29,23 @@ const REFUSALS: Readonly<Record<Exclude<Outcome, 'pass' | 'limited'>, HttpAnswer
   unavailable: refusal(503, { 'retry-after': '1' }),
 };
 
+const refusalOf = (decision: Exclude<Decision, { outcome: 'pass' }>): HttpAnswer =>
+  decision.outcome === 'limited'
+    ? // RFC 6585 §4.
+      refusal(429, { 'retry-after': String(decision.retryAfterSecs) })
+    : REFUSALS[decision.outcome];
+
+const withAge = ({ status, headers }: HttpAnswer, ageMs: number | undefined): HttpAnswer =>
+  ageMs === undefined
+    ? { status, headers }
+    : { status, headers: { ...headers, 'x-token-age': ageOf(ageMs) } };
+
+/** Rounded up: an age must not look smaller than it is. */
+const ageOf = (ageMs: number): string => String(Math.ceil(ageMs));
+
 /** 200 with who it is, never 204 (Envoy would deny it); or one of a few constant refusals. */
 export function httpAnswer(decision: Decision): HttpAnswer {
-  if (decision.outcome === 'limited') {
-    // RFC 6585 §4.
-    return refusal(429, { 'retry-after': String(decision.retryAfterSecs) });
-  }
-  if (decision.outcome !== 'pass') return REFUSALS[decision.outcome];
+  if (decision.outcome !== 'pass') return withAge(refusalOf(decision), decision.ageMs);
   const { token, ageMs } = decision;
   return {
     status: 200,
@@ -45,8 +55,7 @@ export function httpAnswer(decision: Decision): HttpAnswer {
       'x-token-user': headerValue(token.userId),
       'x-token-account': headerValue(token.accountId),
       'x-token-version': String(token.version),
-      // Rounded up: an age must not look smaller than it is.
-      'x-token-age': String(Math.ceil(ageMs)),
+      'x-token-age': ageOf(ageMs),
     },
   };
 }

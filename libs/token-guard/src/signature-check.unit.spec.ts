@@ -302,7 +302,7 @@ describe('a snapshot', () => {
   ])('is refused, and the history read, where the keys were %s', async (_, before, after) => {
     const { guard, codes } = await startWith(before, after);
     expect(guard.state().snapshot?.start).toBe('refused');
-    expect(codes.slice(0, 1)).toEqual(['snapshot-refused']);
+    expect(codes).toContain('snapshot-refused');
     await until('the history is read', () => guard.state().offsets.get(0) === 2n);
   });
 

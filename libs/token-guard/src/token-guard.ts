@@ -349,8 +349,8 @@ class Guard implements TokenGuard {
     const waitMs = this.#failures.fail(from, clocks.monotonic());
     if (waitMs === 0) return decision;
     return {
+      ...decision,
       outcome: 'limited',
-      finding: decision.finding,
       retryAfterSecs: Math.ceil(waitMs / 1000),
     };
   }

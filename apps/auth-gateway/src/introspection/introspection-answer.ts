@@ -51,10 +51,13 @@ const INACTIVE = { active: false } as const;
 /**
  * The table from decision to introspection. What a gateway does not know it does not answer: neither
  * `true` by a view that is too old, whatever a route may allow, nor `false`, which would be believed.
- *
- * @param ageMs for so long the answer may be out of date; null where that isn't known.
  */
-export function introspectionAnswer(decision: Decision, ageMs: number | null): IntrospectionAnswer {
+export function introspectionAnswer(decision: Decision): IntrospectionAnswer {
+  const answer = answerTo(decision);
+  return { ...answer, headers: { ...answer.headers, ...ageHeader(decision.ageMs) } };
+}
+
+function answerTo(decision: Decision): IntrospectionAnswer {
   switch (decision.outcome) {
     case 'unavailable':
       return oauthError(503, 'temporarily_unavailable', { 'retry-after': '1' });
@@ -65,7 +68,7 @@ export function introspectionAnswer(decision: Decision, ageMs: number | null): I
     case 'disabled':
     case 'stranger':
     case 'challenge':
-      return { status: 200, headers: ageHeader(ageMs), body: INACTIVE };
+      return { status: 200, headers: {}, body: INACTIVE };
     case 'pass': {
       if (decision.finding === 'active-stale') {
         return oauthError(503, 'temporarily_unavailable', { 'retry-after': '1' });
@@ -73,7 +76,7 @@ export function introspectionAnswer(decision: Decision, ageMs: number | null): I
       const { tokenId, userId, accountId, version, expiresAt } = decision.token;
       return {
         status: 200,
-        headers: ageHeader(decision.ageMs),
+        headers: {},
         body: {
           active: true,
           token_type: 'Bearer',
@@ -89,5 +92,5 @@ export function introspectionAnswer(decision: Decision, ageMs: number | null): I
 }
 
 /** Rounded up: an age must not look smaller than it is. */
-const ageHeader = (ageMs: number | null): Record<string, string> =>
-  ageMs === null ? {} : { 'x-token-age': String(Math.ceil(ageMs)) };
+const ageHeader = (ageMs: number | undefined): Record<string, string> =>
+  ageMs === undefined ? {} : { 'x-token-age': String(Math.ceil(ageMs)) };

@@ -59,6 +59,6 @@ export class IntrospectionController {
     // No address: limits on failures are for those who present a token, not for those who ask about one.
     const decision = this.guard.check({ secret: body.token, minPosition });
     this.metrics.introspected(decision.finding);
-    return introspectionAnswer(decision, this.guard.freshness().ageMs);
+    return introspectionAnswer(decision);
   }
 }
