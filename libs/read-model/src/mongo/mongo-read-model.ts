@@ -16,7 +16,7 @@ import type {
 import { searchIn } from '../token-search.js';
 import type { DueToken, Place, SearchSource, TokenPage, TokenSearch } from '../token-search.js';
 import type { TokenView } from '../token-view.js';
-import { dueFilter, isMissingIndex, NEWEST_FIRST, searchFilter, TOKEN_INDEXES } from './queries.js';
+import { dueFilter, NEWEST_FIRST, searchFilter, TOKEN_INDEXES } from './queries.js';
 import type { TokenDocument } from './queries.js';
 
 export interface MongoReadModelOptions {
@@ -109,13 +109,13 @@ class MongoReadModel implements TokenStatusRepository {
     this.#admin = db.admin();
   }
 
-  /** Makes the collections too, which a transaction had better not. */
+  /**
+   * Makes the collections too, which a transaction had better not. Nothing here may want a collection for
+   * itself where all is there already: a projector that died may have left a transaction open in it, which
+   * ends only once this one has opened (`take`).
+   */
   async prepare(): Promise<void> {
     await this.#tokens.createIndexes([...TOKEN_INDEXES]);
-    // Of the first release; another one serves what it served.
-    await this.#tokens.dropIndex('by-account').catch((fault: unknown) => {
-      if (!isMissingIndex(fault)) throw fault;
-    });
     await this.#parked.createIndexes([{ key: { tokenId: 1, offset: 1 }, name: 'by-token' }]);
     await this.advance(new Map([[0, 0]]));
   }

@@ -1,4 +1,3 @@
-import { MongoServerError } from 'mongodb';
 import type { Filter, IndexDescription } from 'mongodb';
 import type { Instant, Status } from '@token-status/domain';
 import type { TokenRow } from '../token-row.js';
@@ -87,8 +86,3 @@ export const dueFilter = (at: Instant): Filter<TokenDocument> => ({
   'token.revoked': false,
   $or: notExpired(at),
 });
-
-const INDEX_NOT_FOUND = 27;
-
-export const isMissingIndex = (fault: unknown): boolean =>
-  fault instanceof MongoServerError && fault.code === INDEX_NOT_FOUND;
