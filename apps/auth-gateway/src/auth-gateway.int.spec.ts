@@ -198,6 +198,7 @@ const STRANGER = {
     'content-length': '0',
     'www-authenticate':
       'Bearer realm="api", error="invalid_token", Basic realm="api", charset="UTF-8"',
+    'x-token-age': expect.stringMatching(/^\d+$/),
   },
 };
 const challenged = (bearerChallenge: string) => ({

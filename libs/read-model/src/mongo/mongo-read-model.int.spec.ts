@@ -118,10 +118,7 @@ describe('the indexes of the read model in MongoDB', () => {
     try {
       session.startTransaction();
       const left = { token: 'left', _id: 'tok_left' } as unknown as TokenDocument;
-      await client
-        .db(database)
-        .collection<TokenDocument>('tokens')
-        .insertOne(left, { session });
+      await client.db(database).collection<TokenDocument>('tokens').insertOne(left, { session });
       // Whatever wants the collection for itself waits for the end of that, which no one brings.
       await (await openMongoReadModel({ uri, database })).close();
     } finally {
