@@ -5,7 +5,6 @@ import { Readiness } from '@token-status/platform';
 import { AddTokenController } from './add-token/add-token.controller.js';
 import { AddTokenHandler } from './add-token/add-token.handler.js';
 import { ApiTokens } from './api-token-callers/api-tokens.js';
-import { BulkBodyLimit } from './bulk/bulk-body-limit.js';
 import { BulkPreview } from './bulk/bulk-preview.js';
 import { BulkRuns } from './bulk/bulk-runs.js';
 import { BulkTargets } from './bulk/bulk-targets.js';
@@ -121,7 +120,6 @@ export class TokenServiceModule {
         DueMetrics,
         DueSchedule,
         RevokeTokenHandler,
-        BulkBodyLimit,
         BulkPreview,
         BulkRuns,
         BulkTargets,

@@ -1,5 +1,6 @@
 export { backoffDelays, delay } from './backoff.js';
 export type { BackoffOptions } from './backoff.js';
+export { boundedText } from './bounded-text.js';
 export { createFailpoints } from './failpoint.js';
 export type { Failpoint } from './failpoint.js';
 export { keepTrying } from './keep-trying.js';
@@ -39,7 +40,7 @@ export { closeOnSignals } from './server/close-on-signals.js';
 export type { Closable, CloseOnSignalsOptions } from './server/close-on-signals.js';
 export { createApp } from './server/create-app.js';
 export type { App } from './server/create-app.js';
-export { RawJsonBody } from './server/json-body.js';
+export { BodyLimit, RawJsonBody } from './server/json-body.js';
 export { Unlimited } from './server/rate-limits.js';
 export type { RateLimits } from './server/rate-limits.js';
 export { LOGGER, METRICS } from './server/tokens.js';

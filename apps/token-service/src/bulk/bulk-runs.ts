@@ -1,10 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { OnModuleDestroy } from '@nestjs/common';
-import { currentRequest, delay, LOGGER, Problem, runInRequest } from '@token-status/platform';
+import {
+  backoffDelays,
+  currentRequest,
+  delay,
+  LOGGER,
+  Problem,
+  runInRequest,
+} from '@token-status/platform';
 import type { Logger } from '@token-status/platform';
-import { backoffDelays } from '@token-status/platform';
 import { laterProblem } from '../http/problems.js';
 import type { TokenServiceOptions } from '../options.js';
+import { Seats } from '../seats.js';
 import { OPTIONS } from '../tokens.js';
 import { BulkRun } from './bulk-run.js';
 import type { BulkResult } from './bulk-run.js';
@@ -36,7 +43,7 @@ export class BulkRuns implements OnModuleDestroy {
   readonly #named = new Map<string, Promise<BulkRun>>();
   readonly #running = new Set<Promise<void>>();
   readonly #closing = new AbortController();
-  readonly #lane = new Lane(AT_ONCE);
+  readonly #seats = new Seats(AT_ONCE);
   readonly #timeoutMs: number;
   readonly #onStep: (step: string) => void;
 
@@ -97,7 +104,7 @@ export class BulkRuns implements OnModuleDestroy {
     const takeTurns = async (): Promise<void> => {
       while (next < work.ids.length && !over()) {
         const ids = work.ids.slice(next, (next += TOGETHER));
-        await this.#lane.enter(async () => {
+        await this.#seats.within(async () => {
           await persistently(() => work.prepare(ids), over);
           await Promise.all(
             ids.map(async (id) => {
@@ -140,26 +147,4 @@ async function persistently<T>(
     await delay(ms);
   }
   return undefined;
-}
-
-/** So many at once; the others wait, first come first. */
-class Lane {
-  readonly #waiting: (() => void)[] = [];
-  #free: number;
-
-  constructor(width: number) {
-    this.#free = width;
-  }
-
-  async enter<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free++;
-    }
-  }
 }

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { FastifyReply } from 'fastify';
-import { annotateRequest } from '@token-status/platform';
+import { annotateRequest, BodyLimit } from '@token-status/platform';
 import { Commanding } from '../commands/command-request.js';
 import type { CommandRequest } from '../commands/command-request.js';
 import { MinPosition } from '../http/min-position.js';
@@ -22,6 +22,9 @@ export interface BulkJson extends BulkSummary {
   readonly code?: string;
 }
 
+/** Ten thousand ids, each with its quotes, a comma and an indented line of its own, and a long note. */
+const BODY_BYTES = 1024 * 1024;
+
 export const NDJSON = 'application/x-ndjson';
 
 @Controller('v1/tokens/bulk')
@@ -30,6 +33,7 @@ export class BulkTokensController {
 
   @Post()
   @HttpCode(200)
+  @BodyLimit(BODY_BYTES)
   async bulk(
     @Commanding() request: CommandRequest,
     @Body() body: BulkTokensBody,

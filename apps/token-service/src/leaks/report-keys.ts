@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
+import { boundedText } from '@token-status/platform';
 
 /** Whose reports of leaked secrets are believed. */
 export interface ReportKeys {
@@ -55,7 +56,7 @@ export interface KeysAtUrlOptions {
   readonly monotonic?: () => number;
 }
 
-const LARGEST_DOCUMENT = 1 << 20;
+const BOUND = { mostBytes: 1 << 20, tooLarge: 'the document of keys is too large' };
 
 /** Keys as a scanner publishes them, fetched seldom and kept; an outage of it shorter than that isn't noticed. */
 export function reportKeysAtUrl({
@@ -78,7 +79,7 @@ export function reportKeysAtUrl({
       headers: { accept: 'application/json', 'user-agent': 'token-status' },
     });
     if (response.status !== 200) throw new Error(`the keys' server answered ${response.status}`);
-    const fetched = parseReportKeys(await boundedText(response));
+    const fetched = parseReportKeys(await boundedText(response, BOUND));
     fetchedAt = monotonic();
     keys = fetched;
     return fetched;
@@ -148,18 +149,6 @@ function parsed(text: string): unknown {
   } catch {
     throw new Error('the document of keys is not JSON');
   }
-}
-
-async function boundedText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  const body: AsyncIterable<Uint8Array> | null = response.body;
-  for await (const chunk of body ?? []) {
-    bytes += chunk.length;
-    if (bytes > LARGEST_DOCUMENT) throw new Error('the document of keys is too large');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>

@@ -4,9 +4,9 @@ import type { RecordedEvent } from '@token-status/contracts';
 import { sees } from '@token-status/domain';
 import type { Sight } from '@token-status/domain';
 import type { CommandLog } from '../ports.js';
+import { Seats } from '../seats.js';
 import { EVENT_LOG } from '../tokens.js';
 import { LogTail } from './log-tail.js';
-import { Seats } from './seats.js';
 import { TokenStates } from './token-states.js';
 import type { EventWithState } from './token-states.js';
 

@@ -6,6 +6,7 @@ import type {
   JWSHeaderParameters,
   RemoteJWKSet,
 } from 'jose';
+import { boundedText } from '../bounded-text.js';
 
 /** No keys can be had: nothing can be said about any token. */
 export class IssuerUnavailable extends Error {
@@ -28,7 +29,7 @@ export interface IssuerKeysOptions {
   readonly retryAfterMs: number;
 }
 
-const LARGEST_DOCUMENT = 1 << 20;
+const BOUND = { mostBytes: 1 << 20, tooLarge: 'the issuer answered with too much' };
 
 /**
  * An issuer's public keys. Once there, they are answered from memory, and an outage of the issuer
@@ -151,24 +152,12 @@ export class IssuerKeys {
     try {
       const response = await fetch(address, init);
       if (response.status !== 200) throw new Error(`the issuer answered ${response.status}`);
-      return read(await boundedText(response));
+      return read(await boundedText(response, BOUND));
     } catch (error) {
       this.failedAt = performance.now();
       throw error;
     }
   }
-}
-
-async function boundedText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    const bytes = chunk as Uint8Array;
-    size += bytes.length;
-    if (size > LARGEST_DOCUMENT) throw new Error('the issuer answered with too much');
-    chunks.push(bytes);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 const isAboutTheToken = (error: unknown): boolean =>

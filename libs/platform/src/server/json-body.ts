@@ -18,6 +18,9 @@ declare module 'fastify' {
 export const RawJsonBody = (limitBytes: number): MethodDecorator =>
   RouteConfig({ rawBody: true, bodyLimit: limitBytes });
 
+/** A handler that takes larger bodies than the app does; smaller ones, too. */
+export const BodyLimit = (bytes: number): MethodDecorator => RouteConfig({ bodyLimit: bytes });
+
 /** Levels of lists and objects; far more than any body of ours has. */
 const DEEPEST = 20;
 
